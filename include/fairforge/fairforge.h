@@ -1,0 +1,308 @@
+/*
+ * fairforge.h: run test conversations against AI systems and collect the answers.
+ *
+ * The whole public API. C99 and C++ clean. The library prints nothing, never exits and installs no signal handler; all state is in an engine,
+ * and several engines may live in one process, each used by one thread at a time.
+ *
+ * Results: 0 or a negative FF_E... code; `err` (may be NULL) is filled on failure with one full sentence.
+ * Strings are UTF-8. Options structs begin with `size`: set it to sizeof the struct (FF_INIT does) and zero the rest for the defaults.
+ *
+ *     struct ff_engine_options eo = FF_INIT(struct ff_engine_options);
+ *     struct ff_engine *engine;
+ *     struct ff_run *run;
+ *     ff_engine_new(&eo, &engine, &err);
+ *     struct ff_run_options ro = FF_INIT(struct ff_run_options);
+ *     ro.inputs = &input; ro.input_count = 1; ro.outputs = &output; ro.output_count = 1;
+ *     ff_run_start(engine, &ro, &run, &err);
+ *     while (!ff_run_done(run))
+ *         ff_engine_wait(engine, -1);
+ *     int status = ff_run_exit_status(run);
+ *     ff_run_free(run); ff_engine_free(engine);
+ */
+#ifndef FAIRFORGE_H
+#define FAIRFORGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define FF_API __attribute__((visibility("default")))
+#else
+#define FF_API
+#endif
+
+#ifdef __cplusplus
+#define FF_INIT(type) ff_init_<type>()
+#else
+#define FF_INIT(type) { sizeof(type) }
+#endif
+
+/* ---- errors ---- */
+
+/* Result codes: FF_OK 0, all others negative. ff_code_name and ff_code_text give their names and meanings. */
+enum ff_result {
+	FF_R_OK = 0,
+	FF_R_NOMEM = -1,
+	FF_R_TOOBIG = -2,
+	FF_R_USAGE = -3,
+	FF_R_DATA = -4,
+	FF_R_UNREACHABLE = -5,
+	FF_R_INTERNAL = -6,
+	FF_R_OUTPUT = -7,
+	FF_R_LIMIT = -8,
+	FF_R_REFUSED = -9,
+	FF_R_CANCELED = -10,
+	FF_R_IO = -11,
+	FF_R_INVAL = -12
+};
+
+struct ff_error {
+	int code;        /* enum ff_result */
+	char where[256]; /* file, JSON pointer or turn; "" when it does not apply */
+	char text[1024]; /* one full sentence, without keys */
+};
+
+FF_API const char *ff_code_name(int code);
+FF_API const char *ff_code_text(int code);
+/* The exit status of the command line tool for a code, and the table itself: rows until NULL. */
+FF_API int ff_code_exit_status(int code);
+struct ff_exit_row {
+	int status;
+	const char *text;
+};
+FF_API const struct ff_exit_row *ff_exit_table(size_t *ret_count);
+
+/* ---- version ---- */
+
+FF_API const char *ff_version(void);           /* "0.1.0" */
+FF_API const char *ff_version_libraries(void); /* "libcurl/7.88.1 OpenSSL/3.0.17 libuv/1.44.2 ..." */
+
+/* ---- engine ---- */
+
+struct ff_engine;
+
+enum ff_role {
+	FF_ROLE_OPERATOR = 0, /* the payload is the user's own (command line, library) */
+	FF_ROLE_STRANGER = 1  /* the payload is a stranger's (Lambda, service) */
+};
+
+enum ff_log_level { FF_LOG_ERROR = 0, FF_LOG_WARNING = 1, FF_LOG_INFO = 2, FF_LOG_DEBUG = 3 };
+
+struct ff_engine_options {
+	size_t size;                      /* Required: sizeof(struct ff_engine_options) */
+	enum ff_role role;                /* Optional: FF_ROLE_OPERATOR */
+	const char *cafile;               /* Optional: CA bundle (PEM); NULL: SSL_CERT_FILE of the environment, then the system's */
+	int allow_http;                   /* Optional: plain http also to hosts that are neither loopback nor private */
+	const char *(*getenv_fn)(void *user, const char *name); /* Optional: the environment; NULL: the process's */
+	void *getenv_user;
+	enum ff_log_level log_level;      /* Optional: messages above it are dropped; FF_LOG_ERROR */
+	void (*log_fn)(void *user, enum ff_log_level level, const char *message); /* Optional: where messages go, scrubbed and escaped; NULL: nowhere */
+	void *log_user;
+	uint64_t seed;                    /* Optional: jitter; 0: from the OS */
+};
+
+FF_API int ff_engine_new(const struct ff_engine_options *options, struct ff_engine **ret, struct ff_error *err);
+/* Frees it with its runs (cancelled at once, without events). NULL is fine. Not from inside a callback. */
+FF_API void ff_engine_free(struct ff_engine *engine);
+
+/* For a foreign loop: poll fd for reading, at most timeout_ms (-1: no limit), then call process. Call process once after every start or cancel. */
+FF_API int ff_engine_fd(const struct ff_engine *engine);
+FF_API int ff_engine_timeout_ms(const struct ff_engine *engine);
+FF_API int ff_engine_process(struct ff_engine *engine); /* never blocks; all callbacks come from here. 0 or a negative code */
+/* Waits until something happened, at most timeout_ms (-1: no limit), and processes it. */
+FF_API int ff_engine_wait(struct ff_engine *engine, int timeout_ms);
+
+/* ---- runs ---- */
+
+struct ff_run;
+
+/* A document to read: a payload, a dataset, an array of datasets, or JSONL. Exactly one of text and fd. */
+struct ff_input {
+	const char *name;    /* Required: for messages: a file name, "standard input" */
+	const char *text;    /* Optional: the document in memory (any bytes), alive until the run is freed */
+	size_t text_len;
+	int fd;              /* used when text is NULL; borrowed until the run is freed */
+	int as_datasets;     /* an object is a dataset even if it looks like a payload (--dataset) */
+};
+
+enum ff_output_format { FF_OUTPUT_RESPONSE = 0, FF_OUTPUT_JSONL = 1 };
+
+struct ff_output {
+	enum ff_output_format format;
+	unsigned indent;     /* spaces a level for FF_OUTPUT_RESPONSE; 0: compact */
+	/* Gets the document piece by piece, in order. 0, or not 0 when it cannot be written (errno says why). */
+	int (*write_fn)(void *user, const char *data, size_t len);
+	void *user;
+};
+
+/* name=value as the user typed it. For params: value is JSON if it parses, else text; "env:NAME" and "file:PATH" are resolved (operator only). */
+struct ff_setting {
+	const char *name;
+	const char *value;
+};
+
+/* What happened, for progress and logs. Text is valid during the call. */
+enum ff_event_type {
+	FF_EVENT_WARNING = 0, /* text, pointer */
+	FF_EVENT_START = 1,   /* validated: totals are known; text: one line about the target when the key goes elsewhere than to the provider */
+	FF_EVENT_TURN = 2,    /* a turn counts */
+	FF_EVENT_END = 3      /* the run is done */
+};
+
+struct ff_turn {
+	const char *session_id;   /* NUL-terminated, control characters as they came */
+	const char *qa_id;
+	const char *outcome;      /* "ok", "timeout", ... */
+	int success;              /* in the reference's sense */
+	const char *answer;       /* the text, or the error sentence; may contain NUL: see answer_len */
+	size_t answer_len;
+	double execution_ms, service_ms;
+	double first_content_ms;  /* after the last attempt was sent; -1: unknown */
+	double queue_ms;
+	uint32_t attempts;
+	int http_status;          /* 0: no reply */
+	const char *finish_reason, *model, *request_id; /* "" when unknown */
+	int64_t input_tokens, output_tokens, total_tokens; /* -1: unknown */
+	int resent, key_in_answer;
+};
+
+struct ff_event {
+	enum ff_event_type type;
+	const char *text;         /* WARNING, START (may be NULL), END (the closing error sentence; may be NULL) */
+	const char *pointer;      /* WARNING: JSON pointer, "" when none */
+	const struct ff_turn *turn; /* TURN */
+};
+
+struct ff_counts {
+	uint64_t datasets, batches, done, ok, succeeded, failed, not_run;
+	uint64_t in_flight, queued, waiting_retry, attempts, retries, resent;
+	uint32_t concurrency_now;
+	int64_t input_tokens, output_tokens; /* -1: nothing was measured */
+};
+
+struct ff_run_options {
+	size_t size;                       /* Required */
+	const struct ff_input *inputs;     /* Required: one payload, or datasets from one or more documents */
+	size_t input_count;
+	const char *connector;             /* Optional: class path, class or short name; replaces the payload's class_path */
+	const char *model;                 /* Optional: params.model */
+	const struct ff_setting *params;   /* Optional: connector parameters, over the payload's */
+	size_t param_count;
+	const struct ff_setting *options;  /* Optional: options of the run (value is JSON if it parses, else text), over the payload's */
+	size_t option_count;
+	size_t max_input_bytes;            /* Optional: 0: 64 MiB (a document; a line of JSONL) */
+	unsigned max_depth;                /* Optional: 0: 128 */
+	const struct ff_output *outputs;   /* Optional */
+	size_t output_count;
+	void (*on_event)(void *user, const struct ff_event *event); /* Optional; from ff_engine_process */
+	void *user;
+};
+
+/*
+ * Reads and validates every input, builds the connector, and starts. What is wrong with the request (no datasets, a connector that cannot be
+ * built, ...) is an answer: the outputs get {"success": false, "error": ...} and the return value is the code. On a negative return *ret is not set.
+ */
+FF_API int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options, struct ff_run **ret, struct ff_error *err);
+/* Stops starting turns; those in flight may finish within grace_ms (0: are cancelled); the rest is not_run. Outputs are completed. May be repeated. */
+FF_API void ff_run_cancel(struct ff_run *run, uint64_t grace_ms);
+FF_API int ff_run_done(const struct ff_run *run); /* 1 after FF_EVENT_END */
+FF_API void ff_run_counts(const struct ff_run *run, struct ff_counts *ret);
+FF_API const struct ff_error *ff_run_error(const struct ff_run *run); /* code 0: none */
+/* After the end: 0, 1, 69, 70, 73, 75, 77 or 130 (cancelled) by the table of ff_exit_table. */
+FF_API int ff_run_exit_status(const struct ff_run *run);
+FF_API void ff_run_free(struct ff_run *run); /* cancels it first when it is not done; NULL is fine */
+
+/* ---- checking ---- */
+
+enum ff_severity { FF_PROBLEM_ERROR = 0, FF_PROBLEM_WARNING = 1 };
+
+struct ff_problem {
+	enum ff_severity severity;
+	const char *file;    /* name of the input; "" when it does not apply */
+	const char *pointer; /* JSON pointer, "" for the whole document */
+	const char *text;    /* one sentence */
+};
+
+struct ff_check_result {
+	size_t datasets, batches, errors, warnings;
+	char connector[64];  /* class name, "" when none */
+	char origin[256];    /* where requests would go, "" when unknown */
+	char model[128];
+};
+
+/* Finds every problem without sending anything. 0 when there is no error; else the code of the first kind found (FF_R_DATA, FF_R_USAGE, ...). */
+FF_API int ff_check(struct ff_engine *engine, const struct ff_run_options *options, void (*on_problem)(void *user, const struct ff_problem *problem),
+		    void *user, struct ff_check_result *ret);
+
+/* ---- tables, for help and documentation ---- */
+
+struct ff_connector_info {
+	const char *name, *short_name, *summary;
+	const char *const *class_paths;  /* NULL-terminated */
+	const char *retried;             /* "408, 409, 429, >= 500, transport errors, timeouts" */
+	int default_max_retries;
+	size_t param_count;
+};
+struct ff_param_info {
+	const char *name, *aliases, *type, *default_text, *wire, *setter; /* "" where there is none */
+	int required;
+};
+struct ff_option_info {
+	const char *key, *type, *default_text, *meaning;
+	int stranger_lowers;
+};
+struct ff_outcome_info {
+	const char *word, *text;
+	int success;
+};
+FF_API size_t ff_connector_count(void);
+FF_API int ff_connector_at(size_t index, struct ff_connector_info *ret);            /* 0 or FF_R_INVAL */
+FF_API int ff_connector_find(const char *name, size_t *ret_index);                  /* by short name, class or class path */
+FF_API int ff_connector_param(size_t connector, size_t index, struct ff_param_info *ret);
+FF_API size_t ff_option_count(void);
+FF_API int ff_option_at(size_t index, struct ff_option_info *ret);
+FF_API size_t ff_outcome_count(void);
+FF_API int ff_outcome_at(size_t index, struct ff_outcome_info *ret);
+
+/* ---- JSON ---- */
+
+/* A parsed document: strict RFC 8259, number text and key order as they came. Values belong to their document. */
+struct ff_json_doc;
+struct ff_json;
+enum ff_json_type { FF_JSON_NULL, FF_JSON_FALSE, FF_JSON_TRUE, FF_JSON_NUMBER, FF_JSON_STRING, FF_JSON_ARRAY, FF_JSON_OBJECT };
+
+/* Copies the text. max_bytes and max_depth: 0 for the defaults. err: line, column and pointer. */
+FF_API int ff_json_parse(const char *text, size_t len, size_t max_bytes, unsigned max_depth, struct ff_json_doc **ret, struct ff_error *err);
+FF_API void ff_json_free(struct ff_json_doc *doc);
+FF_API const struct ff_json *ff_json_root(const struct ff_json_doc *doc);
+FF_API enum ff_json_type ff_json_type(const struct ff_json *value);
+FF_API const struct ff_json *ff_json_get(const struct ff_json *object, const char *key); /* NULL: not an object, or no such member */
+FF_API size_t ff_json_count(const struct ff_json *value);                               /* items or members; 0 for scalars */
+FF_API const struct ff_json *ff_json_item(const struct ff_json *array_or_object, size_t index);
+FF_API const char *ff_json_key(const struct ff_json *object, size_t index, size_t *ret_len); /* not NUL-terminated */
+FF_API const char *ff_json_text(const struct ff_json *value, size_t *ret_len); /* string: decoded; number: its text; else NULL. Not NUL-terminated */
+FF_API double ff_json_double(const struct ff_json *value); /* 0 when it is not a number */
+
+/* Writes one string as a JSON literal with quotes into a new string (free with ff_free), or NULL: out of memory. Ill-formed UTF-8 becomes U+FFFD. */
+FF_API char *ff_json_quote(const char *text, size_t len);
+/* Other people's text made safe for a terminal: control characters, ESC, bidi controls and ill-formed bytes as \xNN. A new string (ff_free) or NULL. */
+FF_API char *ff_escape(const char *text, size_t len);
+FF_API void ff_free(void *ptr);
+
+#ifdef __cplusplus
+}
+
+template <typename T>
+inline T ff_init_()
+{
+	T value = {};
+	value.size = sizeof(T);
+	return value;
+}
+#endif
+
+#endif

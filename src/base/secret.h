@@ -1,0 +1,42 @@
+/*
+ * secret.h: the scrubber. It knows every live key and guards our own text: error sentences, provider messages, headers, logs,
+ * stderr, the run object. The answer of a successful turn is never altered.
+ *
+ * Reference-counted keys: the same key added twice must be removed twice. Keys under 8 bytes ("EMPTY", "ollama") are not
+ * scrubbed: replacing them would destroy ordinary text. Not thread-safe.
+ */
+#ifndef FF_BASE_SECRET_H
+#define FF_BASE_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#define SECRET_MIN_BYTES 8         /* shorter keys are not scrubbed */
+#define SECRET_FLAG_MIN_BYTES 16   /* a key at least this long in an answer is flagged */
+#define SECRET_MASK "[REDACTED]"
+
+struct scrubber {
+	struct secret *list; /* live keys, longest first */
+	size_t count;
+};
+
+void scrubber_init(struct scrubber *s);
+void scrubber_release(struct scrubber *s); /* wipes the copies (explicit_bzero) */
+int scrubber_add(struct scrubber *s, struct str key) WARN_UNUSED; /* 0 or FF_ENOMEM; short keys are accepted and ignored */
+void scrubber_remove(struct scrubber *s, struct str key);
+/* Replaces every live key, also in its JSON-escaped and percent-encoded forms, by SECRET_MASK; in place, never longer than cap allows:
+ * the NUL-terminated text in text[size] (cut at a character boundary when the mask is longer than the key). */
+void scrub_text(const struct scrubber *s, char *text, size_t size);
+/* Appends `in` with every live key masked. 0 or the failure of out. */
+int scrub_append(const struct scrubber *s, struct buf *out, struct str in) WARN_UNUSED;
+/* True when a key of at least SECRET_FLAG_MIN_BYTES stands in text. */
+bool scrub_finds(const struct scrubber *s, struct str text);
+
+/* Appends other people's text made safe for a terminal or a log line: C0, C1, DEL, ESC, bidi controls, U+2028/9 and bytes that are not
+ * UTF-8 become \xNN or \u{NNNN}. keep_newlines leaves \n and \t. */
+int escape_append(struct buf *out, struct str in, bool keep_newlines) WARN_UNUSED;
+
+#endif
