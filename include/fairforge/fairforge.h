@@ -38,7 +38,10 @@ extern "C" {
 #ifdef __cplusplus
 #define FF_INIT(type) ff_init_<type>()
 #else
-#define FF_INIT(type) { sizeof(type) }
+#define FF_INIT(type)        \
+	{                    \
+		sizeof(type) \
+	}
 #endif
 
 /* ---- errors ---- */
@@ -93,16 +96,17 @@ enum ff_role {
 enum ff_log_level { FF_LOG_ERROR = 0, FF_LOG_WARNING = 1, FF_LOG_INFO = 2, FF_LOG_DEBUG = 3 };
 
 struct ff_engine_options {
-	size_t size;                      /* Required: sizeof(struct ff_engine_options) */
-	enum ff_role role;                /* Optional: FF_ROLE_OPERATOR */
-	const char *cafile;               /* Optional: CA bundle (PEM); NULL: SSL_CERT_FILE of the environment, then the system's */
-	int allow_http;                   /* Optional: plain http also to hosts that are neither loopback nor private */
+	size_t size;        /* Required: sizeof(struct ff_engine_options) */
+	enum ff_role role;  /* Optional: FF_ROLE_OPERATOR */
+	const char *cafile; /* Optional: CA bundle (PEM); NULL: SSL_CERT_FILE of the environment, then the system's */
+	int allow_http;     /* Optional: plain http also to hosts that are neither loopback nor private */
 	const char *(*getenv_fn)(void *user, const char *name); /* Optional: the environment; NULL: the process's */
 	void *getenv_user;
-	enum ff_log_level log_level;      /* Optional: messages above it are dropped; FF_LOG_ERROR */
-	void (*log_fn)(void *user, enum ff_log_level level, const char *message); /* Optional: where messages go, scrubbed and escaped; NULL: nowhere */
+	enum ff_log_level log_level; /* Optional: messages above it are dropped; FF_LOG_ERROR */
+	void (*log_fn)(void *user, enum ff_log_level level,
+	               const char *message); /* Optional: where messages go, scrubbed and escaped; NULL: nowhere */
 	void *log_user;
-	uint64_t seed;                    /* Optional: jitter; 0: from the OS */
+	uint64_t seed; /* Optional: jitter; 0: from the OS */
 };
 
 FF_API int ff_engine_new(const struct ff_engine_options *options, struct ff_engine **ret, struct ff_error *err);
@@ -122,18 +126,18 @@ struct ff_run;
 
 /* A document to read: a payload, a dataset, an array of datasets, or JSONL. Exactly one of text and fd. */
 struct ff_input {
-	const char *name;    /* Required: for messages: a file name, "standard input" */
-	const char *text;    /* Optional: the document in memory (any bytes), alive until the run is freed */
+	const char *name; /* Required: for messages: a file name, "standard input" */
+	const char *text; /* Optional: the document in memory (any bytes), alive until the run is freed */
 	size_t text_len;
-	int fd;              /* used when text is NULL; borrowed until the run is freed */
-	int as_datasets;     /* an object is a dataset even if it looks like a payload (--dataset) */
+	int fd;          /* used when text is NULL; borrowed until the run is freed */
+	int as_datasets; /* an object is a dataset even if it looks like a payload (--dataset) */
 };
 
 enum ff_output_format { FF_OUTPUT_RESPONSE = 0, FF_OUTPUT_JSONL = 1 };
 
 struct ff_output {
 	enum ff_output_format format;
-	unsigned indent;     /* spaces a level for FF_OUTPUT_RESPONSE; 0: compact */
+	unsigned indent; /* spaces a level for FF_OUTPUT_RESPONSE; 0: compact */
 	/* Gets the document piece by piece, in order. 0, or not 0 when it cannot be written (errno says why). */
 	int (*write_fn)(void *user, const char *data, size_t len);
 	void *user;
@@ -148,32 +152,33 @@ struct ff_setting {
 /* What happened, for progress and logs. Text is valid during the call. */
 enum ff_event_type {
 	FF_EVENT_WARNING = 0, /* text, pointer */
-	FF_EVENT_START = 1,   /* validated: totals are known; text: one line about the target when the key goes elsewhere than to the provider */
-	FF_EVENT_TURN = 2,    /* a turn counts */
-	FF_EVENT_END = 3      /* the run is done */
+	FF_EVENT_START =
+	        1, /* validated: totals are known; text: one line about the target when the key goes elsewhere than to the provider */
+	FF_EVENT_TURN = 2, /* a turn counts */
+	FF_EVENT_END = 3   /* the run is done */
 };
 
 struct ff_turn {
-	const char *session_id;   /* NUL-terminated, control characters as they came */
+	const char *session_id; /* NUL-terminated, control characters as they came */
 	const char *qa_id;
-	const char *outcome;      /* "ok", "timeout", ... */
-	int success;              /* in the reference's sense */
-	const char *answer;       /* the text, or the error sentence; may contain NUL: see answer_len */
+	const char *outcome; /* "ok", "timeout", ... */
+	int success;         /* in the reference's sense */
+	const char *answer;  /* the text, or the error sentence; may contain NUL: see answer_len */
 	size_t answer_len;
 	double execution_ms, service_ms;
-	double first_content_ms;  /* after the last attempt was sent; -1: unknown */
+	double first_content_ms; /* after the last attempt was sent; -1: unknown */
 	double queue_ms;
 	uint32_t attempts;
-	int http_status;          /* 0: no reply */
-	const char *finish_reason, *model, *request_id; /* "" when unknown */
+	int http_status;                                   /* 0: no reply */
+	const char *finish_reason, *model, *request_id;    /* "" when unknown */
 	int64_t input_tokens, output_tokens, total_tokens; /* -1: unknown */
 	int resent, key_in_answer;
 };
 
 struct ff_event {
 	enum ff_event_type type;
-	const char *text;         /* WARNING, START (may be NULL), END (the closing error sentence; may be NULL) */
-	const char *pointer;      /* WARNING: JSON pointer, "" when none */
+	const char *text;           /* WARNING, START (may be NULL), END (the closing error sentence; may be NULL) */
+	const char *pointer;        /* WARNING: JSON pointer, "" when none */
 	const struct ff_turn *turn; /* TURN */
 };
 
@@ -185,18 +190,19 @@ struct ff_counts {
 };
 
 struct ff_run_options {
-	size_t size;                       /* Required */
-	const struct ff_input *inputs;     /* Required: one payload, or datasets from one or more documents */
+	size_t size;                   /* Required */
+	const struct ff_input *inputs; /* Required: one payload, or datasets from one or more documents */
 	size_t input_count;
-	const char *connector;             /* Optional: class path, class or short name; replaces the payload's class_path */
-	const char *model;                 /* Optional: params.model */
-	const struct ff_setting *params;   /* Optional: connector parameters, over the payload's */
+	const char *connector;           /* Optional: class path, class or short name; replaces the payload's class_path */
+	const char *model;               /* Optional: params.model */
+	const struct ff_setting *params; /* Optional: connector parameters, over the payload's */
 	size_t param_count;
-	const struct ff_setting *options;  /* Optional: options of the run (value is JSON if it parses, else text), over the payload's */
+	const struct ff_setting
+	        *options; /* Optional: options of the run (value is JSON if it parses, else text), over the payload's */
 	size_t option_count;
-	size_t max_input_bytes;            /* Optional: 0: 64 MiB (a document; a line of JSONL) */
-	unsigned max_depth;                /* Optional: 0: 128 */
-	const struct ff_output *outputs;   /* Optional */
+	size_t max_input_bytes;          /* Optional: 0: 64 MiB (a document; a line of JSONL) */
+	unsigned max_depth;              /* Optional: 0: 128 */
+	const struct ff_output *outputs; /* Optional */
 	size_t output_count;
 	void (*on_event)(void *user, const struct ff_event *event); /* Optional; from ff_engine_process */
 	void *user;
@@ -229,21 +235,21 @@ struct ff_problem {
 
 struct ff_check_result {
 	size_t datasets, batches, errors, warnings;
-	char connector[64];  /* class name, "" when none */
-	char origin[256];    /* where requests would go, "" when unknown */
+	char connector[64]; /* class name, "" when none */
+	char origin[256];   /* where requests would go, "" when unknown */
 	char model[128];
 };
 
 /* Finds every problem without sending anything. 0 when there is no error; else the code of the first kind found (FF_R_DATA, FF_R_USAGE, ...). */
-FF_API int ff_check(struct ff_engine *engine, const struct ff_run_options *options, void (*on_problem)(void *user, const struct ff_problem *problem),
-		    void *user, struct ff_check_result *ret);
+FF_API int ff_check(struct ff_engine *engine, const struct ff_run_options *options,
+                    void (*on_problem)(void *user, const struct ff_problem *problem), void *user, struct ff_check_result *ret);
 
 /* ---- tables, for help and documentation ---- */
 
 struct ff_connector_info {
 	const char *name, *short_name, *summary;
-	const char *const *class_paths;  /* NULL-terminated */
-	const char *retried;             /* "408, 409, 429, >= 500, transport errors, timeouts" */
+	const char *const *class_paths; /* NULL-terminated */
+	const char *retried;            /* "408, 409, 429, >= 500, transport errors, timeouts" */
 	int default_max_retries;
 	size_t param_count;
 };
@@ -260,8 +266,8 @@ struct ff_outcome_info {
 	int success;
 };
 FF_API size_t ff_connector_count(void);
-FF_API int ff_connector_at(size_t index, struct ff_connector_info *ret);            /* 0 or FF_R_INVAL */
-FF_API int ff_connector_find(const char *name, size_t *ret_index);                  /* by short name, class or class path */
+FF_API int ff_connector_at(size_t index, struct ff_connector_info *ret); /* 0 or FF_R_INVAL */
+FF_API int ff_connector_find(const char *name, size_t *ret_index);       /* by short name, class or class path */
 FF_API int ff_connector_param(size_t connector, size_t index, struct ff_param_info *ret);
 FF_API size_t ff_option_count(void);
 FF_API int ff_option_at(size_t index, struct ff_option_info *ret);
@@ -276,15 +282,18 @@ struct ff_json;
 enum ff_json_type { FF_JSON_NULL, FF_JSON_FALSE, FF_JSON_TRUE, FF_JSON_NUMBER, FF_JSON_STRING, FF_JSON_ARRAY, FF_JSON_OBJECT };
 
 /* Copies the text. max_bytes and max_depth: 0 for the defaults. err: line, column and pointer. */
-FF_API int ff_json_parse(const char *text, size_t len, size_t max_bytes, unsigned max_depth, struct ff_json_doc **ret, struct ff_error *err);
+FF_API int ff_json_parse(const char *text, size_t len, size_t max_bytes, unsigned max_depth, struct ff_json_doc **ret,
+                         struct ff_error *err);
 FF_API void ff_json_free(struct ff_json_doc *doc);
 FF_API const struct ff_json *ff_json_root(const struct ff_json_doc *doc);
 FF_API enum ff_json_type ff_json_type(const struct ff_json *value);
-FF_API const struct ff_json *ff_json_get(const struct ff_json *object, const char *key); /* NULL: not an object, or no such member */
-FF_API size_t ff_json_count(const struct ff_json *value);                               /* items or members; 0 for scalars */
+FF_API const struct ff_json *ff_json_get(const struct ff_json *object,
+                                         const char *key); /* NULL: not an object, or no such member */
+FF_API size_t ff_json_count(const struct ff_json *value);  /* items or members; 0 for scalars */
 FF_API const struct ff_json *ff_json_item(const struct ff_json *array_or_object, size_t index);
 FF_API const char *ff_json_key(const struct ff_json *object, size_t index, size_t *ret_len); /* not NUL-terminated */
-FF_API const char *ff_json_text(const struct ff_json *value, size_t *ret_len); /* string: decoded; number: its text; else NULL. Not NUL-terminated */
+FF_API const char *ff_json_text(const struct ff_json *value,
+                                size_t *ret_len);          /* string: decoded; number: its text; else NULL. Not NUL-terminated */
 FF_API double ff_json_double(const struct ff_json *value); /* 0 when it is not a number */
 
 /* Writes one string as a JSON literal with quotes into a new string (free with ff_free), or NULL: out of memory. Ill-formed UTF-8 becomes U+FFFD. */
@@ -296,8 +305,7 @@ FF_API void ff_free(void *ptr);
 #ifdef __cplusplus
 }
 
-template <typename T>
-inline T ff_init_()
+template <typename T> inline T ff_init_()
 {
 	T value = {};
 	value.size = sizeof(T);

@@ -25,7 +25,7 @@ void arena_reset(struct arena *a);   /* forgets all but keeps one block for reus
 
 /* Aligned for any type, not zeroed; NULL when memory is short. size 0 gives a valid, unique-enough pointer. */
 void *arena_alloc(struct arena *a, size_t size) WARN_UNUSED;
-void *arena_calloc(struct arena *a, size_t count, size_t size) WARN_UNUSED; /* zeroed */
+void *arena_calloc(struct arena *a, size_t count, size_t size) WARN_UNUSED;    /* zeroed */
 char *arena_memdup(struct arena *a, const void *data, size_t len) WARN_UNUSED; /* len bytes plus a NUL */
 /* Copies s (adds a NUL behind it); returns 0 or FF_ENOMEM. */
 int arena_str(struct arena *a, struct str s, struct str *ret_copy) WARN_UNUSED;

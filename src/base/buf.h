@@ -16,11 +16,11 @@
 #include "base/str.h"
 
 struct buf {
-	char *ptr;    /* owned; NULL while empty */
-	size_t len;   /* bytes of content */
-	size_t room;  /* bytes allocated */
-	size_t cap;   /* most bytes of content allowed */
-	int failed;   /* 0, FF_ENOMEM or FF_ETOOBIG: sticky */
+	char *ptr;   /* owned; NULL while empty */
+	size_t len;  /* bytes of content */
+	size_t room; /* bytes allocated */
+	size_t cap;  /* most bytes of content allowed */
+	int failed;  /* 0, FF_ENOMEM or FF_ETOOBIG: sticky */
 };
 
 void buf_init(struct buf *b, size_t cap);

@@ -45,7 +45,6 @@ static inline struct list *list_pop_front(struct list *l) /* NULL when empty */
 }
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 /* `it` may be removed from the list in the body. */
-#define LIST_FOR_EACH(it, tmp, l) \
-	for (struct list *it = (l)->next, *tmp = it->next; it != (l); it = tmp, tmp = it->next)
+#define LIST_FOR_EACH(it, tmp, l) for (struct list *it = (l)->next, *tmp = it->next; it != (l); it = tmp, tmp = it->next)
 
 #endif

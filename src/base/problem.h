@@ -33,8 +33,9 @@ struct problems {
 void problems_init(struct problems *p);
 void problems_release(struct problems *p);
 /* Adds one. Never fails visibly: lack of memory sets nomem. */
-void problem_add(struct problems *p, enum problem_severity severity, const char *pointer, const char *format, ...) PRINTF_LIKE(4, 5);
-#define problem_error(p, pointer, ...) problem_add((p), PROBLEM_ERROR, (pointer), __VA_ARGS__)
+void problem_add(struct problems *p, enum problem_severity severity, const char *pointer, const char *format, ...)
+        PRINTF_LIKE(4, 5);
+#define problem_error(p, pointer, ...)   problem_add((p), PROBLEM_ERROR, (pointer), __VA_ARGS__)
 #define problem_warning(p, pointer, ...) problem_add((p), PROBLEM_WARNING, (pointer), __VA_ARGS__)
 
 #endif

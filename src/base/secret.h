@@ -14,9 +14,9 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define SECRET_MIN_BYTES 8         /* shorter keys are not scrubbed */
-#define SECRET_FLAG_MIN_BYTES 16   /* a key at least this long in an answer is flagged */
-#define SECRET_MASK "[REDACTED]"
+#define SECRET_MIN_BYTES      8  /* shorter keys are not scrubbed */
+#define SECRET_FLAG_MIN_BYTES 16 /* a key at least this long in an answer is flagged */
+#define SECRET_MASK           "[REDACTED]"
 
 struct scrubber {
 	struct secret *list; /* live keys, longest first */
@@ -24,7 +24,7 @@ struct scrubber {
 };
 
 void scrubber_init(struct scrubber *s);
-void scrubber_release(struct scrubber *s); /* wipes the copies (explicit_bzero) */
+void scrubber_release(struct scrubber *s);                        /* wipes the copies (explicit_bzero) */
 int scrubber_add(struct scrubber *s, struct str key) WARN_UNUSED; /* 0 or FF_ENOMEM; short keys are accepted and ignored */
 void scrubber_remove(struct scrubber *s, struct str key);
 /* Replaces every live key, also in its JSON-escaped and percent-encoded forms, by SECRET_MASK; in place, never longer than cap allows:

@@ -26,7 +26,7 @@ struct pair {
 };
 
 #define STR(literal) ((struct str){ (literal), sizeof(literal) - 1 })
-#define STR_NULL ((struct str){ NULL, 0 })
+#define STR_NULL     ((struct str){ NULL, 0 })
 /* For printf: printf("%.*s", STR_ARG(s)) */
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 
@@ -49,7 +49,7 @@ bool str_ends_with(struct str s, struct str suffix);
 size_t str_find(struct str s, struct str needle, size_t from);
 bool str_contains(struct str s, struct str needle);
 bool str_contains_nocase(struct str s, struct str needle);
-struct str str_trim(struct str s);                  /* without ASCII white space at both ends */
+struct str str_trim(struct str s);                        /* without ASCII white space at both ends */
 struct str str_sub(struct str s, size_t from, size_t to); /* bytes [from, to), clamped */
 /* Splits *rest at the first `sep`; returns the part before it, *rest becomes the part after (STR_NULL at the end).
  * Call while rest->ptr != NULL. */

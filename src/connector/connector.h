@@ -29,12 +29,12 @@
 /* ---- configuration ---- */
 
 struct connector_setup {
-	const struct json *params;   /* object, or NULL for {} */
-	const char *pointer;         /* JSON pointer of params, for problems: "/connector/params" */
+	const struct json *params;                        /* object, or NULL for {} */
+	const char *pointer;                              /* JSON pointer of params, for problems: "/connector/params" */
 	const char *(*env)(void *user, const char *name); /* environment; NULL when unset */
 	void *env_user;
-	bool stranger;               /* the payload is a stranger's: what only an operator may set is an error */
-	bool stream;                 /* option `stream` */
+	bool stranger; /* the payload is a stranger's: what only an operator may set is an error */
+	bool stream;   /* option `stream` */
 };
 
 enum key_source { KEY_NONE, KEY_FROM_PARAMS, KEY_FROM_ENV };
@@ -44,21 +44,22 @@ struct connector {
 	const struct connector_class *class;
 	struct arena arena;
 	struct str model;
-	struct str base_url;        /* absolute http(s) URL prefix that requests go to */
-	bool base_is_default;       /* the provider's own: no notice about where the key goes */
-	bool base_from_env;         /* set by the operator's environment */
-	struct str key;             /* live secret, empty when none */
+	struct str base_url;  /* absolute http(s) URL prefix that requests go to */
+	bool base_is_default; /* the provider's own: no notice about where the key goes */
+	bool base_from_env;   /* set by the operator's environment */
+	struct str key;       /* live secret, empty when none */
 	enum key_source key_source;
-	const struct str *secrets;  /* every secret that may leave (key, Authorization values of default_headers, userinfo, organisation): for the scrubber */
+	const struct str *
+	        secrets; /* every secret that may leave (key, Authorization values of default_headers, userinfo, organisation): for the scrubber */
 	size_t secret_count;
-	bool env_secrets;           /* a secret of the environment is among them: strangers' origin rule applies */
-	struct str proxy;           /* openai_proxy; empty: none */
-	struct str cafile;          /* client_kwargs.verify as a path; empty: none */
-	bool insecure_tls;          /* client_kwargs.verify = false */
-	bool timeout_set;           /* params.timeout was given (null counts as not given) */
-	uint64_t timeout_ms;        /* per read, as httpx; 0 with timeout_set: fails at once */
-	int32_t max_retries;        /* extra attempts, by params.max_retries or the class's default; >= 0 */
-	bool streaming;             /* the request asks for a stream */
+	bool env_secrets;    /* a secret of the environment is among them: strangers' origin rule applies */
+	struct str proxy;    /* openai_proxy; empty: none */
+	struct str cafile;   /* client_kwargs.verify as a path; empty: none */
+	bool insecure_tls;   /* client_kwargs.verify = false */
+	bool timeout_set;    /* params.timeout was given (null counts as not given) */
+	uint64_t timeout_ms; /* per read, as httpx; 0 with timeout_set: fails at once */
+	int32_t max_retries; /* extra attempts, by params.max_retries or the class's default; >= 0 */
+	bool streaming;      /* the request asks for a stream */
 };
 
 /* Which failures are worth another attempt: one table per class, printed by `fairforge connectors CLASS`. */
@@ -77,7 +78,7 @@ struct retry_rules {
 /* ---- one attempt ---- */
 
 struct message {
-	struct str role;    /* "user", "assistant", "system" */
+	struct str role; /* "user", "assistant", "system" */
 	struct str content;
 };
 
@@ -87,19 +88,19 @@ struct turn_input {
 	const struct batch *batch;
 	const struct message *messages; /* what a chat connector sends, prompt built by the runner; at least one */
 	size_t message_count;
-	unsigned attempt;               /* from 0 */
-	int64_t now_wall_ms;            /* for HTTP dates in hints */
-	const char *date;               /* "2026-11-22" */
+	unsigned attempt;    /* from 0 */
+	int64_t now_wall_ms; /* for HTTP dates in hints */
+	const char *date;    /* "2026-11-22" */
 };
 
 /* One HTTP request; memory in the attempt's arena. */
 struct exchange {
 	struct str method;
-	struct str url;                 /* absolute, percent-encoded where needed */
+	struct str url; /* absolute, percent-encoded where needed */
 	const struct pair *headers;
 	size_t header_count;
 	struct str body;
-	uint64_t idle_timeout_ms;       /* overrides the run's; 0: as the run says */
+	uint64_t idle_timeout_ms; /* overrides the run's; 0: as the run says */
 };
 
 enum verdict_kind {
@@ -112,35 +113,37 @@ enum verdict_kind {
 struct verdict {
 	enum verdict_kind kind;
 	enum outcome outcome;
-	struct str answer;        /* DONE: the text, UTF-8, in the attempt's arena */
-	struct str error;         /* RETRY, FATAL: "OpenAI: what happened (status, provider's message)"; not scrubbed yet; no "[ERROR] " */
+	struct str answer; /* DONE: the text, UTF-8, in the attempt's arena */
+	struct str error;  /* RETRY, FATAL: "OpenAI: what happened (status, provider's message)"; not scrubbed yet; no "[ERROR] " */
 	struct str finish_reason, model, request_id;
 	struct usage usage;
-	int64_t hint_ms;          /* RETRY: wait asked for by the provider; -1: none */
-	bool daily_quota;         /* the provider says that a daily (or longer) quota is spent */
+	int64_t hint_ms;  /* RETRY: wait asked for by the provider; -1: none */
+	bool daily_quota; /* the provider says that a daily (or longer) quota is spent */
 };
 
-struct connector_turn; /* state of one attempt, defined by each class */
+struct connector_turn;    /* state of one attempt, defined by each class */
 struct connector_session; /* state kept over the turns of a dataset, defined by a class that has session_new */
 
 struct connector_class {
-	const char *name;              /* "ChatGroq" */
-	const char *short_name;        /* "groq" */
-	const char *label;             /* "Groq": first word of error sentences */
+	const char *name;               /* "ChatGroq" */
+	const char *short_name;         /* "groq" */
+	const char *label;              /* "Groq": first word of error sentences */
 	const char *const *class_paths; /* NULL-terminated */
-	const char *summary;           /* one line for `fairforge connectors` */
+	const char *summary;            /* one line for `fairforge connectors` */
 	const struct param_row *params;
 	size_t param_count;
 	struct retry_rules retry;
-	bool ordered;                  /* turns of a session must run in order (the service keeps the conversation) */
+	bool ordered; /* turns of a session must run in order (the service keeps the conversation) */
 
 	/* Finds every mistake before anything is sent. 0 with *ret (connector_free), FF_EUSAGE (problems has errors) or FF_ENOMEM. */
-	int (*configure)(const struct connector_class *class, const struct connector_setup *setup, struct problems *problems, struct connector **ret);
+	int (*configure)(const struct connector_class *class, const struct connector_setup *setup, struct problems *problems,
+	                 struct connector **ret);
 	/* Optional: state for one session. 0 or FF_ENOMEM. */
 	int (*session_new)(const struct connector *c, const struct dataset *d, struct connector_session **ret);
 	void (*session_free)(struct connector_session *s);
 	/* State of an attempt in `arena` (released by the caller after end). NULL: out of memory. */
-	struct connector_turn *(*begin)(const struct connector *c, struct connector_session *s, const struct turn_input *in, struct arena *arena);
+	struct connector_turn *(*begin)(const struct connector *c, struct connector_session *s, const struct turn_input *in,
+	                                struct arena *arena);
 	/* The next request. 0; FF_ENOMEM; FF_EDATA: this turn cannot be sent, err->text says why (outcome not_run). */
 	int (*encode)(struct connector_turn *t, struct exchange *ret, struct error *err);
 	/* A reply begins: status and headers. */
@@ -161,7 +164,8 @@ const struct connector_class *connector_class_find(struct str name);
  * `connector` member of a payload → a configured connector. Adds problems; the reference's texts where it has one:
  * "connector.class_path is required". 0, FF_EUSAGE, FF_ENOMEM. setup->params is ignored.
  */
-int connector_create(const struct json *connector, const struct connector_setup *setup, struct problems *problems, struct connector **ret) WARN_UNUSED;
+int connector_create(const struct json *connector, const struct connector_setup *setup, struct problems *problems,
+                     struct connector **ret) WARN_UNUSED;
 void connector_free(struct connector *c); /* wipes keys; NULL is fine */
 
 #endif

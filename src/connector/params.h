@@ -32,15 +32,15 @@ enum param_type {
 enum param_setter { PARAM_ANYONE, PARAM_OPERATOR /* not by strangers: proxies, files, TLS settings */ };
 
 struct param_row {
-	const char *name;       /* the class's field */
-	const char *alias;      /* the pydantic alias: wins over the name; NULL: none */
-	const char *alias2;     /* a second accepted name; NULL: none */
+	const char *name;   /* the class's field */
+	const char *alias;  /* the pydantic alias: wins over the name; NULL: none */
+	const char *alias2; /* a second accepted name; NULL: none */
 	enum param_type type;
-	bool nullable;          /* null counts as absent */
+	bool nullable; /* null counts as absent */
 	bool required;
-	const char *choices;    /* PARAM_LITERAL: "a|b|c" */
+	const char *choices;      /* PARAM_LITERAL: "a|b|c" */
 	const char *default_text; /* for printing: "0.7", "none" */
-	const char *wire;       /* place on the wire, for printing: "body temperature", "header Authorization", "not sent" */
+	const char *wire;         /* place on the wire, for printing: "body temperature", "header Authorization", "not sent" */
 	enum param_setter setter;
 };
 
@@ -55,8 +55,9 @@ struct param_value {
  * Reads params by the rows: values[i] belongs to rows[i]. *ret_unknown gets the members that no row knows, in order. All problems at once, with
  * pointers below `pointer`. `class_name` words the messages. 0, FF_EUSAGE or FF_ENOMEM.
  */
-int params_read(struct arena *a, const struct param_row *rows, size_t row_count, const struct json *params, const char *pointer, bool stranger,
-		struct param_value *values, const struct json_member **ret_unknown, size_t *ret_unknown_count, struct problems *problems) WARN_UNUSED;
+int params_read(struct arena *a, const struct param_row *rows, size_t row_count, const struct json *params, const char *pointer,
+                bool stranger, struct param_value *values, const struct json_member **ret_unknown, size_t *ret_unknown_count,
+                struct problems *problems) WARN_UNUSED;
 const char *param_type_name(enum param_type type);
 
 #endif

@@ -20,18 +20,18 @@ struct message;
 /* How an attempt ended. Text lives in the attempt's arena. */
 struct attempt_result {
 	enum outcome outcome;
-	bool retryable;          /* the class's rules allow another attempt */
-	bool unreachable;        /* no HTTP reply came (exit 69 when it holds for every turn) */
-	struct str answer;       /* success */
-	struct str error;        /* failure: the sentence, scrubbed */
+	bool retryable;    /* the class's rules allow another attempt */
+	bool unreachable;  /* no HTTP reply came (exit 69 when it holds for every turn) */
+	struct str answer; /* success */
+	struct str error;  /* failure: the sentence, scrubbed */
 	struct str finish_reason, model, request_id;
 	struct usage usage;
 	int http_status;
-	int64_t hint_ms;         /* the provider's wait; -1: none */
+	int64_t hint_ms; /* the provider's wait; -1: none */
 	bool daily_quota;
 	bool resent, key_in_answer;
 	uint64_t sent_us, connected_us, first_byte_us, first_content_us, last_byte_us; /* monotonic */
-	const struct batch *replacement; /* NULL: the input's batch with the answer */
+	const struct batch *replacement;                                               /* NULL: the input's batch with the answer */
 };
 
 /* One attempt; embedded in the conversation, which outlives it. */
@@ -41,20 +41,20 @@ struct attempt {
 	void *session;                  /* the executor's own state of the session, by session_new; NULL */
 	const struct message *messages; /* the runner's prompt */
 	size_t message_count;
-	unsigned index;                 /* from 0 */
+	unsigned index; /* from 0 */
 	bool fresh_connect;
-	uint64_t deadline_us;           /* of the turn or the run, whichever is first; CLOCK_NEVER */
-	struct arena *arena;            /* for results; reset by the engine before the next attempt */
-	struct attempt_result result;   /* filled before done */
+	uint64_t deadline_us;            /* of the turn or the run, whichever is first; CLOCK_NEVER */
+	struct arena *arena;             /* for results; reset by the engine before the next attempt */
+	struct attempt_result result;    /* filled before done */
 	void (*done)(struct attempt *a); /* from the loop, exactly once, never inside start or cancel */
-	void *executor_state;           /* the executor's; NULL when not running */
+	void *executor_state;            /* the executor's; NULL when not running */
 };
 
 struct executor {
 	const struct executor_ops *ops;
-	bool ordered;                   /* turns of a session must run in order */
-	uint32_t max_concurrency;       /* 0: no limit of its own */
-	const char *target_origin;      /* "https://api.groq.com:443": slots and pauses are shared by origin + key */
+	bool ordered;              /* turns of a session must run in order */
+	uint32_t max_concurrency;  /* 0: no limit of its own */
+	const char *target_origin; /* "https://api.groq.com:443": slots and pauses are shared by origin + key */
 	uint64_t target_key_hash;
 	int32_t default_max_retries;
 	double backoff_first_s, backoff_cap_s;

@@ -14,7 +14,7 @@ struct http_executor_config {
 	struct timers *timers;            /* for the deferred done of attempts that cannot be sent */
 	const struct scrubber *scrubber;
 	const struct logger *logger;
-	uint64_t (*now_us)(void *user);   /* the loop's cached clock */
+	uint64_t (*now_us)(void *user); /* the loop's cached clock */
 	int64_t (*wall_ms)(void *user);
 	void *clock_user;
 };

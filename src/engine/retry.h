@@ -19,7 +19,7 @@ struct retry_decision {
 };
 
 /* attempt counts from 0 (the one that just ended); max_retries extra attempts; unit in [0,1) is the jitter. */
-struct retry_decision retry_decide(const struct attempt_result *result, unsigned attempt, int32_t max_retries, double backoff_first_s,
-				   double backoff_cap_s, double unit);
+struct retry_decision retry_decide(const struct attempt_result *result, unsigned attempt, int32_t max_retries,
+                                   double backoff_first_s, double backoff_cap_s, double unit);
 
 #endif

@@ -23,7 +23,7 @@ struct batch {
 	struct json agentic;               /* object or null; default {} */
 	struct json ground_truth_agentic;  /* object or null; default {} */
 	struct str qa_id;                  /* required string */
-	struct json weight;                /* number >= 0 or null; default null. Number text as it leaves (coerced by pydantic's rules) */
+	struct json weight; /* number >= 0 or null; default null. Number text as it leaves (coerced by pydantic's rules) */
 };
 
 struct dataset {
@@ -34,7 +34,7 @@ struct dataset {
 	struct str context;      /* required string, may be empty */
 	struct batch *batches;   /* `batch_count` of them, in order */
 	size_t batch_count;
-	size_t index;            /* position in the input, from 0 */
+	size_t index; /* position in the input, from 0 */
 };
 
 /*
@@ -43,7 +43,7 @@ struct dataset {
  * Returns 0, FF_EDATA (problems has errors) or FF_ENOMEM. *ret must be released with dataset_free.
  */
 int dataset_from_json(struct arena *arena, const struct json *value, const char *pointer, size_t index, struct problems *problems,
-		      struct dataset **ret) WARN_UNUSED;
+                      struct dataset **ret) WARN_UNUSED;
 void dataset_free(struct dataset *d); /* NULL is fine */
 
 /* Only validates, adding problems. Same rules. 0, FF_EDATA or FF_ENOMEM. */

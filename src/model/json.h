@@ -23,7 +23,7 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 
 struct json {
 	enum json_type type;
-	uint32_t count;              /* items of an array, members of an object */
+	uint32_t count; /* items of an array, members of an object */
 	union {
 		struct str text;             /* number: its text as it came; string: decoded UTF-8, may contain NUL */
 		struct json *items;          /* array: count values side by side */
@@ -38,11 +38,11 @@ struct json_member {
 
 /* What was wrong, as data; `text` needs no allocation. Lines and columns count from 1; columns count characters (code points). */
 struct json_error {
-	int code;            /* FF_EDATA (malformed), FF_ETOOBIG (depth or size cap) or FF_ENOMEM */
-	size_t offset;       /* byte offset of the offending byte */
+	int code;      /* FF_EDATA (malformed), FF_ETOOBIG (depth or size cap) or FF_ENOMEM */
+	size_t offset; /* byte offset of the offending byte */
 	size_t line, column;
-	char pointer[256];   /* JSON pointer of the value being read, cut at the front with "..." when too long */
-	const char *what;    /* static sentence piece, e.g. "expected ',' or '}' after an object member" */
+	char pointer[256]; /* JSON pointer of the value being read, cut at the front with "..." when too long */
+	const char *what;  /* static sentence piece, e.g. "expected ',' or '}' after an object member" */
 };
 
 struct json_limits {
@@ -53,15 +53,15 @@ struct json_limits {
 #define JSON_MAX_DEPTH 128u
 
 struct json_notes {
-	size_t duplicates;          /* keys that appeared again in their object */
-	size_t lone_surrogates;     /* replaced by U+FFFD */
-	char first_duplicate[256];  /* JSON pointer of the first, "" when none */
+	size_t duplicates;         /* keys that appeared again in their object */
+	size_t lone_surrogates;    /* replaced by U+FFFD */
+	char first_duplicate[256]; /* JSON pointer of the first, "" when none */
 	char first_surrogate[256];
 };
 
 /* Parses the whole text (white space around it is allowed). `notes` and `err` may be NULL. 0 or err->code. */
 int json_parse(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value, struct json_notes *notes,
-	       struct json_error *err) WARN_UNUSED;
+               struct json_error *err) WARN_UNUSED;
 /* "line 3, column 7: expected ..." as a sentence piece. */
 void json_error_format(const struct json_error *err, char *out, size_t size);
 
@@ -97,9 +97,9 @@ const struct json *json_at(const struct json *root, struct str pointer);
  */
 struct json_writer {
 	struct buf *out;
-	unsigned indent;      /* spaces a level; 0: compact ("," and ":") */
+	unsigned indent; /* spaces a level; 0: compact ("," and ":") */
 	unsigned depth;
-	bool first;           /* no comma before the next value */
+	bool first; /* no comma before the next value */
 	bool after_key;
 };
 
@@ -109,10 +109,11 @@ void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, struct str key);
-void json_string(struct json_writer *w, struct str value); /* ill-formed UTF-8 is written as U+FFFD */
+void json_string(struct json_writer *w, struct str value);     /* ill-formed UTF-8 is written as U+FFFD */
 void json_number_text(struct json_writer *w, struct str text); /* text must be a JSON number */
 void json_int(struct json_writer *w, int64_t value);
-void json_double(struct json_writer *w, double value); /* shortest round-trip text, as Python's repr: 1.0, 1e-08, 0.7; not finite: null */
+void json_double(struct json_writer *w,
+                 double value); /* shortest round-trip text, as Python's repr: 1.0, 1e-08, 0.7; not finite: null */
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 void json_value(struct json_writer *w, const struct json *v); /* a whole value, number text untouched */

@@ -17,16 +17,17 @@ enum http_version { HTTP_VERSION_AUTO, HTTP_VERSION_1_1 };
 
 /* Milliseconds; 0 in a timeout or deadline means none. */
 struct options {
-	uint32_t concurrency;         /* turns in flight to the target, 1..100000; default 16 */
-	bool adaptive;                /* adapt within it; default true */
-	uint64_t connect_timeout_ms;  /* name, TCP and TLS; default 10 s */
-	uint64_t idle_timeout_ms;     /* first byte and silence between bytes; default 600 s; a connector's params.timeout sets it unless an option did */
-	bool idle_timeout_set;        /* an option named idle_timeout_ms */
-	uint64_t turn_timeout_ms;     /* one turn with its retries; default 900 s */
-	uint64_t deadline_ms;         /* the run; default none */
-	int32_t max_retries;          /* extra attempts per turn; -1: the class's own */
+	uint32_t concurrency;        /* turns in flight to the target, 1..100000; default 16 */
+	bool adaptive;               /* adapt within it; default true */
+	uint64_t connect_timeout_ms; /* name, TCP and TLS; default 10 s */
+	uint64_t
+	        idle_timeout_ms; /* first byte and silence between bytes; default 600 s; a connector's params.timeout sets it unless an option did */
+	bool idle_timeout_set;    /* an option named idle_timeout_ms */
+	uint64_t turn_timeout_ms; /* one turn with its retries; default 900 s */
+	uint64_t deadline_ms;     /* the run; default none */
+	int32_t max_retries;      /* extra attempts per turn; -1: the class's own */
 	enum run_order order;
-	bool stream;                  /* ask the provider to stream */
+	bool stream; /* ask the provider to stream */
 	enum http_version http_version;
 };
 
@@ -34,17 +35,18 @@ enum option_source { OPTION_FROM_ENVIRONMENT, OPTION_FROM_PAYLOAD, OPTION_FROM_F
 
 /* A row of the table, for help and docs. */
 struct option_row {
-	const char *key;           /* "concurrency" */
-	const char *type;          /* "integer 1..100000 or {\"max\", \"adaptive\"}" */
-	const char *default_text;  /* "16, adaptive" */
-	const char *meaning;       /* one line */
-	bool stranger_lowers;      /* a stranger may set it within the operator's value */
+	const char *key;          /* "concurrency" */
+	const char *type;         /* "integer 1..100000 or {\"max\", \"adaptive\"}" */
+	const char *default_text; /* "16, adaptive" */
+	const char *meaning;      /* one line */
+	bool stranger_lowers;     /* a stranger may set it within the operator's value */
 };
 
 void options_init(struct options *o); /* the defaults */
 /* Sets one option from a JSON value. Unknown key, wrong type or range: a problem at `pointer`. Precedence is the caller's: environment, then payload,
  * then flags. 0, FF_EDATA or FF_ENOMEM. */
-int options_set(struct options *o, struct str key, const struct json *value, const char *pointer, struct problems *problems) WARN_UNUSED;
+int options_set(struct options *o, struct str key, const struct json *value, const char *pointer,
+                struct problems *problems) WARN_UNUSED;
 /* Every member of the object; null means an empty object. */
 int options_from_json(struct options *o, const struct json *object, const char *pointer, struct problems *problems) WARN_UNUSED;
 const struct option_row *options_table(size_t *ret_count);

@@ -44,10 +44,11 @@ int input_read_fd(int fd, const char *name, size_t max_bytes, struct buf *ret_te
  * A malformed text gives one sentence with line, column and pointer: FF_EDATA.
  */
 int input_open(int fd, const char *name, bool as_datasets, const struct json_limits *limits, struct payload **ret_payload,
-	       struct dataset_source **ret_source, struct json_notes *notes, struct error *err) WARN_UNUSED;
+               struct dataset_source **ret_source, struct json_notes *notes, struct error *err) WARN_UNUSED;
 /* The same for text in memory, which must outlive both. */
-int input_open_text(struct str text, const char *name, bool as_datasets, const struct json_limits *limits, struct payload **ret_payload,
-		    struct dataset_source **ret_source, struct json_notes *notes, struct error *err) WARN_UNUSED;
+int input_open_text(struct str text, const char *name, bool as_datasets, const struct json_limits *limits,
+                    struct payload **ret_payload, struct dataset_source **ret_source, struct json_notes *notes,
+                    struct error *err) WARN_UNUSED;
 void payload_free(struct payload *p);
 
 /*

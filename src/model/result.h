@@ -27,26 +27,28 @@ struct stamps {
 	uint64_t first_byte;    /* of the reply */
 	uint64_t first_content; /* first byte of answer text (time to first token when streaming) */
 	uint64_t last_byte;
-	uint64_t other_waits_us;/* between first_sent and last_byte, waited for other turns' refusals: not part of the execution time */
+	uint64_t
+	        other_waits_us; /* between first_sent and last_byte, waited for other turns' refusals: not part of the execution time */
 };
 
 struct turn_result {
 	const struct dataset *dataset; /* alive until the sink's done */
 	size_t batch;                  /* index in the dataset */
 	enum outcome outcome;
-	struct str answer;             /* on success: the text, unaltered; else the sentence without "[ERROR] " (scrubbed) */
-	struct str finish_reason;      /* as the provider words it; empty when unknown */
-	struct str model;              /* as the provider says it served; empty when unknown */
-	struct str request_id;         /* the provider's, for support; empty when unknown */
+	struct str answer;        /* on success: the text, unaltered; else the sentence without "[ERROR] " (scrubbed) */
+	struct str finish_reason; /* as the provider words it; empty when unknown */
+	struct str model;         /* as the provider says it served; empty when unknown */
+	struct str request_id;    /* the provider's, for support; empty when unknown */
 	struct usage usage;
 	struct stamps stamps;
-	uint32_t attempts;             /* 0 when never sent */
-	int http_status;               /* of the last exchange; 0 when no reply came */
-	bool resent;                   /* libcurl sent the request again on a new connection */
-	bool key_in_answer;            /* a live key stands in the answer */
-	double execution_ms;           /* first send to last byte with its own retry waits; >= 0 */
-	double service_ms;             /* the last attempt alone */
-	const struct batch *replacement; /* a runner may return a changed batch (observation, ...); NULL: the input's with the answer */
+	uint32_t attempts;   /* 0 when never sent */
+	int http_status;     /* of the last exchange; 0 when no reply came */
+	bool resent;         /* libcurl sent the request again on a new connection */
+	bool key_in_answer;  /* a live key stands in the answer */
+	double execution_ms; /* first send to last byte with its own retry waits; >= 0 */
+	double service_ms;   /* the last attempt alone */
+	const struct batch
+	        *replacement; /* a runner may return a changed batch (observation, ...); NULL: the input's with the answer */
 };
 
 /* execution_ms and service_ms from the stamps. */

@@ -18,21 +18,21 @@
 #include "base/str.h"
 
 enum http_failure {
-	HTTP_COMPLETE,         /* a whole reply came, whatever its status */
-	HTTP_FAILED_RESOLVE,   /* the name has no address */
-	HTTP_FAILED_CONNECT,   /* refused, unreachable */
-	HTTP_FAILED_TLS,       /* certificate or handshake */
-	HTTP_FAILED_SEND,      /* the connection broke before a byte of the reply */
-	HTTP_FAILED_CUT,       /* the connection broke inside the reply */
-	HTTP_FAILED_GARBAGE,   /* what came is not HTTP */
-	HTTP_FAILED_TOO_BIG,   /* a cap on headers or body was passed */
-	HTTP_FAILED_ENCODING,  /* the compressed reply does not decode */
-	HTTP_FAILED_ADDRESS,   /* the address rules forbid the address (strangers) */
-	HTTP_TIMED_OUT_CONNECT,/* connect_timeout_ms passed before the connection stood */
-	HTTP_TIMED_OUT_IDLE,   /* idle_timeout_ms without a byte */
-	HTTP_TIMED_OUT_TOTAL,  /* total_timeout_ms passed */
+	HTTP_COMPLETE,          /* a whole reply came, whatever its status */
+	HTTP_FAILED_RESOLVE,    /* the name has no address */
+	HTTP_FAILED_CONNECT,    /* refused, unreachable */
+	HTTP_FAILED_TLS,        /* certificate or handshake */
+	HTTP_FAILED_SEND,       /* the connection broke before a byte of the reply */
+	HTTP_FAILED_CUT,        /* the connection broke inside the reply */
+	HTTP_FAILED_GARBAGE,    /* what came is not HTTP */
+	HTTP_FAILED_TOO_BIG,    /* a cap on headers or body was passed */
+	HTTP_FAILED_ENCODING,   /* the compressed reply does not decode */
+	HTTP_FAILED_ADDRESS,    /* the address rules forbid the address (strangers) */
+	HTTP_TIMED_OUT_CONNECT, /* connect_timeout_ms passed before the connection stood */
+	HTTP_TIMED_OUT_IDLE,    /* idle_timeout_ms without a byte */
+	HTTP_TIMED_OUT_TOTAL,   /* total_timeout_ms passed */
 	HTTP_CANCELLED,
-	HTTP_FAILED_LOCAL      /* out of memory or descriptors, illegal URL or header: nobody's fault but ours; text says */
+	HTTP_FAILED_LOCAL /* out of memory or descriptors, illegal URL or header: nobody's fault but ours; text says */
 };
 
 struct http_stamps { /* monotonic microseconds; 0: did not come */
@@ -41,13 +41,13 @@ struct http_stamps { /* monotonic microseconds; 0: did not come */
 
 struct http_result {
 	enum http_failure failure;
-	int status;            /* HTTP status, 0 when no status line came */
-	char text[320];        /* on failure: what happened, one clause without a key, e.g. "connection refused by 127.0.0.1:9" */
+	int status;     /* HTTP status, 0 when no status line came */
+	char text[320]; /* on failure: what happened, one clause without a key, e.g. "connection refused by 127.0.0.1:9" */
 	struct http_stamps stamps;
-	bool reused;           /* it went over a connection that was open already */
-	bool resent;           /* libcurl sent the request again on a new connection */
-	int http_version;      /* 10, 11 or 20; 0 unknown */
-	uint64_t body_bytes;   /* of the decoded reply body */
+	bool reused;         /* it went over a connection that was open already */
+	bool resent;         /* libcurl sent the request again on a new connection */
+	int http_version;    /* 10, 11 or 20; 0 unknown */
+	uint64_t body_bytes; /* of the decoded reply body */
 };
 
 struct http_callbacks {
@@ -59,9 +59,9 @@ struct http_callbacks {
 };
 
 struct http_request {
-	struct str method;           /* "POST", "GET" */
-	struct str url;              /* absolute http or https URL, any legal characters percent-encoded already */
-	const struct pair *headers;  /* Content-Length, Host and Accept-Encoding are the transport's own unless named here */
+	struct str method;          /* "POST", "GET" */
+	struct str url;             /* absolute http or https URL, any legal characters percent-encoded already */
+	const struct pair *headers; /* Content-Length, Host and Accept-Encoding are the transport's own unless named here */
 	size_t header_count;
 	struct str body;             /* empty: no body */
 	struct str proxy;            /* proxy URL; empty: as the transport's configuration says */
@@ -74,15 +74,15 @@ struct http_request {
 	bool insecure_tls;           /* Ollama's client_kwargs.verify = false; operators only */
 	struct str cafile;           /* a CA bundle of its own; empty: the transport's */
 };
-#define HTTP_MAX_BODY_BYTES ((uint64_t)64 << 20)
+#define HTTP_MAX_BODY_BYTES   ((uint64_t)64 << 20)
 #define HTTP_MAX_HEADER_BYTES (256u << 10) /* all headers of a reply together */
 
 struct http_transport;
 struct http_transfer; /* one exchange; owned by the transport, dead after on_done */
 
 struct http_transport_ops {
-	int (*start)(struct http_transport *t, const struct http_request *request, const struct http_callbacks *callbacks, void *user,
-		     struct http_transfer **ret, struct error *err);
+	int (*start)(struct http_transport *t, const struct http_request *request, const struct http_callbacks *callbacks,
+	             void *user, struct http_transfer **ret, struct error *err);
 	void (*cancel)(struct http_transport *t, struct http_transfer *transfer);
 };
 
@@ -91,8 +91,8 @@ struct http_transport { /* first member of every implementation */
 };
 
 /* 0, FF_ENOMEM or FF_EUSAGE (illegal URL, header with CR, LF or NUL, header that may not be set: err says which). */
-static inline int http_start(struct http_transport *t, const struct http_request *request, const struct http_callbacks *callbacks, void *user,
-			     struct http_transfer **ret, struct error *err)
+static inline int http_start(struct http_transport *t, const struct http_request *request, const struct http_callbacks *callbacks,
+                             void *user, struct http_transfer **ret, struct error *err)
 {
 	return t->ops->start(t, request, callbacks, user, ret, err);
 }

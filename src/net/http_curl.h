@@ -10,11 +10,11 @@
 #include "net/loop.h"
 
 struct http_curl_config {
-	const char *cafile;     /* CA bundle; NULL: SSL_CERT_FILE was not set, use the system's */
-	bool stranger;          /* address rules and https only apply */
-	bool proxy_from_env;    /* HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY count (command line only) */
+	const char *cafile;                 /* CA bundle; NULL: SSL_CERT_FILE was not set, use the system's */
+	bool stranger;                      /* address rules and https only apply */
+	bool proxy_from_env;                /* HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY count (command line only) */
 	const char *const *allowed_origins; /* exempt from the address rules; NULL-terminated; may be NULL */
-	const struct logger *logger; /* may be NULL */
+	const struct logger *logger;        /* may be NULL */
 };
 
 struct http_curl_stats { /* since the start; for tests, benches and metrics */
@@ -22,7 +22,8 @@ struct http_curl_stats { /* since the start; for tests, benches and metrics */
 };
 
 /* The loop must outlive the transport. 0, FF_ENOMEM, FF_EUSAGE (the CA file cannot be read: err says). */
-int http_curl_new(struct loop *loop, const struct http_curl_config *config, struct http_transport **ret, struct error *err) WARN_UNUSED;
+int http_curl_new(struct loop *loop, const struct http_curl_config *config, struct http_transport **ret,
+                  struct error *err) WARN_UNUSED;
 void http_curl_free(struct http_transport *t); /* no transfer may be open */
 void http_curl_stats(const struct http_transport *t, struct http_curl_stats *ret);
 const char *http_curl_version(void); /* "libcurl 7.88.1 OpenSSL/3.0.x zlib/... nghttp2/..., libuv ..." */

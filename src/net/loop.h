@@ -31,10 +31,11 @@ void deferred_cancel(struct deferred *d);
 /* `idle` is called once an iteration after callbacks (the engine's step); it returns the next wake-up it needs beside the timers. */
 void loop_on_step(struct loop *l, uint64_t (*step)(void *user, uint64_t now_us), void *user);
 
-int loop_fd(const struct loop *l);       /* becomes readable when there is something to process (uv_backend_fd) */
+int loop_fd(const struct loop *l);         /* becomes readable when there is something to process (uv_backend_fd) */
 int loop_timeout_ms(const struct loop *l); /* how long one may wait before loop_process; -1: for ever; 0: call now */
-int loop_process(struct loop *l);        /* one iteration without blocking; returns whether anything is still active */
-int loop_wait(struct loop *l, int timeout_ms); /* blocks until something happened, at most timeout_ms (-1: no limit), then processes */
+int loop_process(struct loop *l);          /* one iteration without blocking; returns whether anything is still active */
+int loop_wait(struct loop *l,
+              int timeout_ms); /* blocks until something happened, at most timeout_ms (-1: no limit), then processes */
 /* Lag: how late timers fired. Microseconds, since the last call. */
 uint64_t loop_lag_max_us(struct loop *l);
 struct uv_loop_s *loop_uv(struct loop *l); /* for net/ only */

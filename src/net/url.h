@@ -10,11 +10,11 @@
 #include "base/error.h"
 #include "base/str.h"
 
-struct url_parts { /* owned; release with url_parts_release */
-	char *scheme;   /* "http" or "https", lower case */
-	char *host;     /* lower case, IPv6 without brackets, percent-decoded by libcurl */
-	uint16_t port;  /* given or the scheme's */
-	char *origin;   /* "https://host:port", IPv6 in brackets: what allow-lists and targets compare */
+struct url_parts {     /* owned; release with url_parts_release */
+	char *scheme;  /* "http" or "https", lower case */
+	char *host;    /* lower case, IPv6 without brackets, percent-decoded by libcurl */
+	uint16_t port; /* given or the scheme's */
+	char *origin;  /* "https://host:port", IPv6 in brackets: what allow-lists and targets compare */
 };
 
 /* 0, FF_EUSAGE (not an absolute http(s) URL: err has one sentence), FF_ENOMEM. */
