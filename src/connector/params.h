@@ -53,7 +53,7 @@ struct param_value {
 
 /*
  * Reads params by the rows: values[i] belongs to rows[i]. *ret_unknown gets the members that no row knows, in order. All problems at once, with
- * pointers below `pointer`. `class_name` words the messages. 0, FF_EUSAGE or FF_ENOMEM.
+ * pointers below `pointer`. 0, FF_EUSAGE or FF_ENOMEM.
  */
 int params_read(struct arena *a, const struct param_row *rows, size_t row_count, const struct json *params, const char *pointer,
                 bool stranger, struct param_value *values, const struct json_member **ret_unknown, size_t *ret_unknown_count,
