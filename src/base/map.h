@@ -1,4 +1,5 @@
-/* map.h: hash map from bytes to a pointer (open addressing, seeded hash). Keys are not copied: they must outlive their entry. */
+/* map.h: hash map from bytes to a pointer (open addressing, seeded hash). Keys are not copied: they must outlive their entry.
+ * The hash is seeded a process, so that hostile keys cannot collide on purpose. A stored NULL cannot be told from an absent key. */
 #ifndef FF_BASE_MAP_H
 #define FF_BASE_MAP_H
 
@@ -10,7 +11,7 @@
 
 struct map {
 	struct map_slot *slots; /* room is a power of two */
-	size_t count, used, room;
+	size_t count, room;
 };
 
 void map_init(struct map *m);

@@ -63,6 +63,8 @@ bool str_to_double(struct str s, double *ret_value);
 /* Length in bytes of the well-formed UTF-8 sequence at s[0..len), 0 when it is ill-formed or cut (RFC 3629). */
 size_t utf8_sequence_length(const char *s, size_t len);
 bool utf8_is_valid(struct str s);
+/* The longest length <= max at which s can be cut without splitting a character (s.len when it is not longer than max). */
+size_t utf8_cut(struct str s, size_t max);
 /* Writes the code point as UTF-8 into out[4]; returns the number of bytes. Surrogates and > U+10FFFF become U+FFFD. */
 size_t utf8_encode(uint32_t code_point, char out[4]);
 /* Decodes the well-formed sequence at s (see utf8_sequence_length). */

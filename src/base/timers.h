@@ -8,6 +8,7 @@
 #ifndef FF_BASE_TIMERS_H
 #define FF_BASE_TIMERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/heap.h"
@@ -20,6 +21,8 @@ struct timer {
 struct timers {
 	struct heap heap;
 	size_t reserved; /* timers that may be armed at once, by timers_reserve */
+	bool running;    /* inside timers_run, which must not be called again from a fire function */
+	uint64_t now_us; /* of the running pass: an earlier deadline armed meanwhile becomes this moment */
 };
 
 void timers_init(struct timers *t);

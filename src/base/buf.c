@@ -1,0 +1,145 @@
+/*
+ * buf.c: growing bytes. Room doubles, so appending n bytes one by one costs O(n); the cap bounds the content, not the room.
+ *
+ * Invariant: when ptr is not NULL, len < room and ptr[len] is NUL. The first failure is kept until buf_clear; content stays as it was.
+ */
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#define ROOM_FIRST ((size_t)64)
+
+void buf_init(struct buf *b, size_t cap)
+{
+	*b = (struct buf){ .cap = cap };
+}
+
+void buf_release(struct buf *b)
+{
+	mem_free(b->ptr);
+	*b = (struct buf){ .cap = b->cap };
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	b->failed = 0;
+	if (b->ptr)
+		b->ptr[0] = '\0';
+}
+
+static int grow(struct buf *b, size_t len)
+{
+	size_t need = b->len + len + 1, room = b->room ? b->room : ROOM_FIRST;
+	char *ptr;
+
+	while (room < need)
+		room = room > SIZE_MAX / 2 ? need : 2 * room;
+	if (b->cap < SIZE_MAX && room > b->cap + 1)
+		room = b->cap + 1; /* need is within it: the cap was checked */
+	ptr = mem_realloc(b->ptr, room);
+	if (!ptr)
+		return b->failed = FF_ENOMEM;
+	b->ptr = ptr;
+	b->room = room;
+	return 0;
+}
+
+/* Room for len more bytes and a NUL, or the sticky failure. */
+static inline int ensure(struct buf *b, size_t len)
+{
+	if (b->failed)
+		return b->failed;
+	if (b->cap < b->len || len > b->cap - b->len || len >= SIZE_MAX - b->len)
+		return b->failed = FF_ETOOBIG;
+	return b->room > b->len + len ? 0 : grow(b, len);
+}
+
+int buf_append(struct buf *b, const void *data, size_t len)
+{
+	int code = ensure(b, len);
+
+	if (code)
+		return code;
+	if (len)
+		memcpy(b->ptr + b->len, data, len);
+	b->len += len;
+	b->ptr[b->len] = '\0';
+	return 0;
+}
+
+int buf_append_str(struct buf *b, struct str s)
+{
+	return buf_append(b, s.ptr, s.len);
+}
+
+int buf_append_char(struct buf *b, char c)
+{
+	int code = ensure(b, 1);
+
+	if (code)
+		return code;
+	b->ptr[b->len++] = c;
+	b->ptr[b->len] = '\0';
+	return 0;
+}
+
+int buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list args;
+	int code;
+
+	va_start(args, format);
+	code = buf_vprintf(b, format, args);
+	va_end(args);
+	return code;
+}
+
+int buf_vprintf(struct buf *b, const char *format, va_list args)
+{
+	size_t room = b->room > b->len ? b->room - b->len : 0;
+	va_list again;
+	int len, code;
+
+	if (b->failed)
+		return b->failed;
+	va_copy(again, args);
+	len = vsnprintf(room ? b->ptr + b->len : NULL, room, format, args);
+	code = len < 0 ? (b->failed = FF_EINVAL) : ensure(b, (size_t)len);
+	if (!code && (size_t)len >= room)
+		len = vsnprintf(b->ptr + b->len, b->room - b->len, format, again);
+	va_end(again);
+	if (!code && len >= 0)
+		b->len += (size_t)len;
+	if (b->ptr)
+		b->ptr[b->len] = '\0';
+	return code;
+}
+
+char *buf_reserve(struct buf *b, size_t len)
+{
+	return ensure(b, len) ? NULL : b->ptr + b->len;
+}
+
+void buf_commit(struct buf *b, size_t len)
+{
+	assert(len == 0 || b->room - b->len > len);
+	b->len += len;
+	if (b->ptr)
+		b->ptr[b->len] = '\0';
+}
+
+void buf_consume(struct buf *b, size_t len)
+{
+	assert(len <= b->len);
+	if (len == 0)
+		return;
+	b->len -= len;
+	memmove(b->ptr, b->ptr + len, b->len);
+	b->ptr[b->len] = '\0';
+}

@@ -1,0 +1,373 @@
+/*
+ * secret.c: finds live keys in text, in whatever dress they come.
+ *
+ * A key in somebody's error message may be plain, JSON-escaped (\/, \", \u002b, surrogate pairs) or percent-encoded (upper or lower hex, + for a
+ * blank), and each library escapes another set of characters. So forms are not listed: a matcher walks key and text together and takes, for each byte of
+ * the key, the byte itself or any escape of it.
+ *
+ * Cost: text without a key and without '\' and '%' costs one memmem a key. Otherwise one pass over the text that tries the keys only where
+ * one can begin.
+ */
+#include "base/secret.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+struct secret {
+	struct secret *next; /* not longer than this one */
+	size_t references;
+	size_t len;
+	char key[]; /* wiped before it is freed */
+};
+
+struct match {
+	size_t from, to; /* bytes of the text */
+};
+
+void scrubber_init(struct scrubber *s)
+{
+	*s = (struct scrubber){ NULL, 0 };
+}
+
+static void secret_free(struct secret *one)
+{
+	explicit_bzero(one->key, one->len);
+	mem_free(one);
+}
+
+void scrubber_release(struct scrubber *s)
+{
+	while (s->list) {
+		struct secret *next = s->list->next;
+		secret_free(s->list);
+		s->list = next;
+	}
+	s->count = 0;
+}
+
+/* The link that points to the key, or to where it belongs. */
+static struct secret **find_link(struct scrubber *s, struct str key)
+{
+	struct secret **link = &s->list;
+
+	while (*link && ((*link)->len > key.len || ((*link)->len == key.len && memcmp((*link)->key, key.ptr, key.len) != 0)))
+		link = &(*link)->next;
+	return link;
+}
+
+static bool holds(const struct secret *one, struct str key)
+{
+	return one && one->len == key.len && memcmp(one->key, key.ptr, key.len) == 0;
+}
+
+int scrubber_add(struct scrubber *s, struct str key)
+{
+	struct secret **link, *one;
+
+	if (key.len < SECRET_MIN_BYTES)
+		return 0;
+	link = find_link(s, key);
+	if (holds(*link, key)) {
+		(*link)->references++;
+		return 0;
+	}
+	one = mem_alloc(sizeof *one + key.len);
+	if (!one)
+		return FF_ENOMEM;
+	one->references = 1;
+	one->len = key.len;
+	memcpy(one->key, key.ptr, key.len);
+	one->next = *link;
+	*link = one;
+	s->count++;
+	return 0;
+}
+
+void scrubber_remove(struct scrubber *s, struct str key)
+{
+	struct secret **link, *one;
+
+	if (key.len < SECRET_MIN_BYTES)
+		return;
+	link = find_link(s, key);
+	one = *link;
+	if (!holds(one, key) || --one->references > 0)
+		return;
+	*link = one->next;
+	secret_free(one);
+	s->count--;
+}
+
+/* ---- the matcher ---- */
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* `digits` hex digits at text[at..], or -1. */
+static int32_t hex_number(struct str text, size_t at, size_t digits)
+{
+	int32_t value = 0;
+
+	if (digits > text.len - at)
+		return -1;
+	for (size_t i = 0; i < digits; i++) {
+		int digit = hex_value(text.ptr[at + i]);
+		if (digit < 0)
+			return -1;
+		value = value << 4 | digit;
+	}
+	return value;
+}
+
+/* A \uXXXX escape, or a surrogate pair of them, whose 'u' is at text[at]: its UTF-8 in out, the index behind it in *ret_next; 0 when it is none. */
+static size_t unicode_escape(struct str text, size_t at, char out[4], size_t *ret_next)
+{
+	int32_t high = hex_number(text, at + 1, 4), low;
+
+	if (high < 0)
+		return 0;
+	*ret_next = at + 5;
+	if (high >= 0xD800 && high <= 0xDBFF && text.len - at >= 11 && text.ptr[at + 5] == '\\' && text.ptr[at + 6] == 'u') {
+		low = hex_number(text, at + 7, 4);
+		if (low >= 0xDC00 && low <= 0xDFFF) {
+			*ret_next = at + 11;
+			return utf8_encode(0x10000u + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00), out);
+		}
+	}
+	return utf8_encode((uint32_t)high, out);
+}
+
+/* What a one-letter JSON escape stands for; 0 when it is none. */
+static char letter_escape(char c)
+{
+	switch (c) {
+	case 'b': return '\b';
+	case 'f': return '\f';
+	case 'n': return '\n';
+	case 'r': return '\r';
+	case 't': return '\t';
+	case '"':
+	case '\\':
+	case '/': return c;
+	default: return 0;
+	}
+}
+
+/*
+ * Reads the escape at text[at] and compares it with the key from *key_at. Returns the index behind the escape and moves *key_at, or 0 when there
+ * is none or it stands for something else. JSON inside JSON doubles the backslashes: a run of them counts as one.
+ */
+static size_t escaped_match(struct str text, size_t at, struct str key, size_t *key_at)
+{
+	char decoded[4];
+	size_t count = 1, next = at + 2;
+
+	if (text.ptr[at] == '%') {
+		int32_t byte = hex_number(text, at + 1, 2);
+		if (byte < 0)
+			return 0;
+		decoded[0] = (char)byte;
+		next = at + 3;
+	} else if (text.ptr[at] == '+') {
+		decoded[0] = ' ';
+		next = at + 1;
+	} else if (text.ptr[at] == '\\') {
+		while (key.ptr[*key_at] != '\\' && at + 1 < text.len && text.ptr[at + 1] == '\\')
+			at++;
+		if (at + 1 >= text.len)
+			return 0;
+		next = at + 2;
+		decoded[0] = letter_escape(text.ptr[at + 1]);
+		if (text.ptr[at + 1] == 'u')
+			count = unicode_escape(text, at + 1, decoded, &next);
+	} else {
+		return 0;
+	}
+	if (count == 0 || count > key.len - *key_at || memcmp(decoded, key.ptr + *key_at, count) != 0)
+		return 0;
+	*key_at += count;
+	return next;
+}
+
+/*
+ * Walks text from `from` and the key together. Returns the bytes of the key that were matched before they parted, or before the text ended; the index in the
+ * text in *ret_to.
+ */
+static size_t match_length(struct str text, size_t from, struct str key, size_t *ret_to)
+{
+	size_t at = from, k = 0;
+
+	while (k < key.len && at < text.len) {
+		char c = text.ptr[at];
+		/* An escape first: a key with a '%' may stand there as %25, or as it is. */
+		size_t next = c == '\\' || c == '%' ? escaped_match(text, at, key, &k) : 0;
+
+		if (next == 0 && c == key.ptr[k]) {
+			next = at + 1;
+			k++;
+		} else if (next == 0) {
+			next = c == '+' ? escaped_match(text, at, key, &k) : 0;
+		}
+		if (next == 0)
+			break;
+		at = next;
+	}
+	*ret_to = at;
+	return k;
+}
+
+/* ---- searching ---- */
+
+static struct str secret_str(const struct secret *one)
+{
+	return str_of(one->key, one->len);
+}
+
+static bool has_escapes(struct str text)
+{
+	return memchr(text.ptr, '\\', text.len) || memchr(text.ptr, '%', text.len);
+}
+
+/* False: the text certainly holds no key of at least min_len bytes (a + for a blank is looked for only beside other escapes). */
+static bool worth_a_pass(const struct scrubber *s, struct str text, size_t min_len)
+{
+	if (!s || !s->count || text.len < min_len)
+		return false;
+	for (const struct secret *one = s->list; one && one->len >= min_len; one = one->next)
+		if (str_contains(text, secret_str(one)))
+			return true;
+	return has_escapes(text);
+}
+
+/* Which bytes a key, plain or escaped, can begin with. */
+struct starts {
+	bool byte[256];
+};
+
+static void starts_fill(struct starts *starts, const struct scrubber *s)
+{
+	memset(starts, 0, sizeof *starts);
+	starts->byte['\\'] = starts->byte['%'] = true;
+	for (const struct secret *one = s->list; one; one = one->next) {
+		starts->byte[(unsigned char)one->key[0]] = true;
+		if (one->key[0] == ' ')
+			starts->byte['+'] = true;
+	}
+}
+
+/* The first match at or after `from`, of the longest key that begins there, of keys with at least min_len bytes. */
+static bool find_match(const struct scrubber *s, const struct starts *starts, struct str text, size_t from, size_t min_len,
+                       struct match *ret_match)
+{
+	for (size_t i = from; i < text.len; i++) {
+		if (!starts->byte[(unsigned char)text.ptr[i]])
+			continue;
+		for (const struct secret *one = s->list; one && one->len >= min_len; one = one->next) {
+			size_t to;
+
+			if (match_length(text, i, secret_str(one), &to) == one->len) {
+				*ret_match = (struct match){ i, to };
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/*
+ * A sentence that was cut to its buffer may end inside a key. Where the text's end is the beginning of a key, of at least SECRET_MIN_BYTES bytes, it is
+ * a match too.
+ */
+static bool find_cut_key(const struct scrubber *s, const struct starts *starts, struct str text, struct match *ret_match)
+{
+	size_t longest = s->list ? s->list->len : 0;
+	size_t reach = longest > SIZE_MAX / 12 ? text.len : longest * 12; /* the longest escape of a byte: two \uXXXX */
+
+	for (size_t i = text.len > reach ? text.len - reach : 0; i < text.len; i++) {
+		if (!starts->byte[(unsigned char)text.ptr[i]])
+			continue;
+		for (const struct secret *one = s->list; one; one = one->next) {
+			size_t to, len = match_length(text, i, secret_str(one), &to);
+
+			/* What is left may be an escape that was itself cut. */
+			if (len >= SECRET_MIN_BYTES && text.len - to < 12 && (to == text.len || strchr("\\%", text.ptr[to]))) {
+				*ret_match = (struct match){ i, text.len };
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Puts the mask in place of the match; what does not fit is cut. Returns the new length. */
+static size_t mask_in_place(char *text, size_t len, size_t size, struct match m, size_t *ret_after)
+{
+	const size_t mask = sizeof SECRET_MASK - 1;
+	size_t tail = len - m.to, room = size - 1 - m.from;
+
+	if (room < mask) {
+		memcpy(text + m.from, SECRET_MASK, room);
+		*ret_after = size - 1;
+		return size - 1;
+	}
+	tail = utf8_cut(str_of(text + m.to, tail), room - mask);
+	memmove(text + m.from + mask, text + m.to, tail);
+	memcpy(text + m.from, SECRET_MASK, mask);
+	*ret_after = m.from + mask;
+	return m.from + mask + tail;
+}
+
+void scrub_text(const struct scrubber *s, char *text, size_t size)
+{
+	size_t len = size ? strnlen(text, size - 1) : 0, from = 0;
+	bool full = len + 4 >= size;
+	struct starts starts;
+	struct match m;
+
+	if (size == 0 || !s || !s->count || (!full && !worth_a_pass(s, str_of(text, len), SECRET_MIN_BYTES)))
+		return;
+	starts_fill(&starts, s);
+	while (find_match(s, &starts, str_of(text, len), from, SECRET_MIN_BYTES, &m))
+		len = mask_in_place(text, len, size, m, &from);
+	if (full && find_cut_key(s, &starts, str_of(text, len), &m))
+		len = mask_in_place(text, len, size, m, &from);
+	text[len] = '\0';
+}
+
+int scrub_append(const struct scrubber *s, struct buf *out, struct str in)
+{
+	struct starts starts;
+	struct match m;
+	size_t from = 0;
+
+	if (!worth_a_pass(s, in, SECRET_MIN_BYTES))
+		return buf_append_str(out, in);
+	starts_fill(&starts, s);
+	while (find_match(s, &starts, in, from, SECRET_MIN_BYTES, &m)) {
+		buf_append(out, in.ptr + from, m.from - from);
+		buf_append_str(out, STR(SECRET_MASK));
+		from = m.to;
+	}
+	buf_append(out, in.ptr + from, in.len - from);
+	return buf_failed(out);
+}
+
+bool scrub_finds(const struct scrubber *s, struct str text)
+{
+	struct starts starts;
+	struct match m;
+
+	if (!worth_a_pass(s, text, SECRET_FLAG_MIN_BYTES))
+		return false;
+	starts_fill(&starts, s);
+	return find_match(s, &starts, text, 0, SECRET_FLAG_MIN_BYTES, &m);
+}
