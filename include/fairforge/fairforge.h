@@ -106,7 +106,8 @@ struct ff_engine_options {
 	void (*log_fn)(void *user, enum ff_log_level level,
 	               const char *message); /* Optional: where messages go, scrubbed and escaped; NULL: nowhere */
 	void *log_user;
-	uint64_t seed; /* Optional: jitter; 0: from the OS */
+	uint64_t seed;      /* Optional: jitter; 0: from the OS */
+	int proxy_from_env; /* Optional: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the process count (operators only) */
 };
 
 FF_API int ff_engine_new(const struct ff_engine_options *options, struct ff_engine **ret, struct ff_error *err);
@@ -140,6 +141,8 @@ struct ff_output {
 	unsigned indent; /* spaces a level for FF_OUTPUT_RESPONSE; 0: compact */
 	/* Gets the document piece by piece, in order. 0, or not 0 when it cannot be written (errno says why). */
 	int (*write_fn)(void *user, const char *data, size_t len);
+	/* Optional: called once, after the last piece. complete: the document is whole; else it is cut and nothing more comes. */
+	void (*done_fn)(void *user, int complete);
 	void *user;
 };
 
@@ -182,6 +185,7 @@ struct ff_event {
 	const struct ff_turn *turn; /* TURN */
 };
 
+/* done = succeeded + failed + not_run; ok: the succeeded that are whole answers. */
 struct ff_counts {
 	uint64_t datasets, batches, done, ok, succeeded, failed, not_run;
 	uint64_t in_flight, queued, waiting_retry, attempts, retries, resent;
@@ -220,7 +224,8 @@ FF_API void ff_run_counts(const struct ff_run *run, struct ff_counts *ret);
 FF_API const struct ff_error *ff_run_error(const struct ff_run *run); /* code 0: none */
 /* After the end: 0, 1, 69, 70, 73, 75, 77 or 130 (cancelled) by the table of ff_exit_table. */
 FF_API int ff_run_exit_status(const struct ff_run *run);
-FF_API void ff_run_free(struct ff_run *run); /* cancels it first when it is not done; NULL is fine */
+/* NULL is fine. A run that is not done is cancelled first: the loop turns until it has ended, so events of other runs may come meanwhile. */
+FF_API void ff_run_free(struct ff_run *run);
 
 /* ---- checking ---- */
 
