@@ -2,9 +2,9 @@
  * json.h: strict RFC 8259 reader into an arena, faithful: number text and key order survive, strings are decoded.
  *
  * Values are slices of the input wherever no escape had to be decoded, so the input must outlive the values (json_parse_copy copies it).
- * UTF-8 is validated (RFC 3629). A BOM at the start is skipped. Duplicate keys: both members are kept in `members` order of first
- * appearance with the last value (as Python's json: first position, last value), counted in json_doc.duplicates.
- * A lone surrogate escape becomes U+FFFD, counted in json_doc.lone_surrogates. The reader is not recursive beyond max_depth frames.
+ * UTF-8 is validated (RFC 3629). A BOM at the start is skipped. A duplicate key keeps its first position and gets its last value (as in
+ * Python's json), counted in json_notes.duplicates. A lone surrogate escape becomes U+FFFD, counted in json_notes.lone_surrogates.
+ * The reader is not recursive. It takes time and memory linear in the text, whatever the text is.
  */
 #ifndef FF_MODEL_JSON_H
 #define FF_MODEL_JSON_H
@@ -43,14 +43,17 @@ struct json_error {
 	size_t line, column;
 	char pointer[256]; /* JSON pointer of the value being read, cut at the front with "..." when too long */
 	const char *what;  /* static sentence piece, e.g. "expected ',' or '}' after an object member" */
+	size_t limit;      /* FF_ETOOBIG: the cap that was passed, in bytes or levels; else 0 */
 };
 
 struct json_limits {
-	size_t max_bytes;   /* 0: JSON_MAX_BYTES */
-	unsigned max_depth; /* 0: JSON_MAX_DEPTH; the top-level value has depth 1 */
+	size_t max_bytes; /* 0: JSON_MAX_BYTES */
+	unsigned
+	        max_depth; /* 0: JSON_MAX_DEPTH; arrays and objects count, the outermost has depth 1. Above JSON_DEPTH_LIMIT: that */
 };
-#define JSON_MAX_BYTES ((size_t)64 << 20)
-#define JSON_MAX_DEPTH 128u
+#define JSON_MAX_BYTES   ((size_t)64 << 20)
+#define JSON_MAX_DEPTH   128u
+#define JSON_DEPTH_LIMIT 4096u /* the writer and json_equal are recursive; a flag above this should be refused */
 
 struct json_notes {
 	size_t duplicates;         /* keys that appeared again in their object */
@@ -59,10 +62,17 @@ struct json_notes {
 	char first_surrogate[256];
 };
 
-/* Parses the whole text (white space around it is allowed). `notes` and `err` may be NULL. 0 or err->code. */
+/* Parses the whole text (white space around it is allowed). `limits`, `notes` and `err` may be NULL. 0 or err->code. */
 int json_parse(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value, struct json_notes *notes,
                struct json_error *err) WARN_UNUSED;
-/* "line 3, column 7: expected ..." as a sentence piece. */
+/* The same with the text copied into the arena first. */
+int json_parse_copy(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value,
+                    struct json_notes *notes, struct json_error *err) WARN_UNUSED;
+/* Parses the value at the start of the text and says where it ends: what follows is not looked at. */
+int json_parse_first(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value, size_t *ret_end,
+                     struct json_notes *notes, struct json_error *err) WARN_UNUSED;
+void json_notes_init(struct json_notes *notes);
+/* "line 3, column 7 (at /a/0): expected ..." as a sentence piece; over a cap: what was passed, with its number. Cut at a character boundary. */
 void json_error_format(const struct json_error *err, char *out, size_t size);
 
 /* The member's value, or NULL when v is not an object or has no such member. */
@@ -76,14 +86,15 @@ static inline bool json_is_bool(const struct json *v)
 /* Python truthiness: null, false, 0, "", [], {} and NULL are false. */
 bool json_truthy(const struct json *v);
 bool json_equal(const struct json *a, const struct json *b); /* by value; object key order is not significant, 1 equals 1.0 */
-/* Number as double (may be infinite when out of range) and as integer (false when it has a fraction, exponent that is not integral or
- * does not fit). v must be a number. */
+/* Number as double (may be infinite when out of range) and as integer (1.0 and 1e3 are; false when the value has a fraction or does not
+ * fit). v must be a number. */
 double json_to_double(const struct json *v);
 bool json_to_i64(const struct json *v, int64_t *ret_value);
 
 /* ---- JSON pointers, RFC 6901 ---- */
 
-/* Appends "/token" with ~ and / escaped to the NUL-terminated pointer in out[size]; cut at the end when it does not fit. */
+/* Appends "/token" with ~ and / escaped to the NUL-terminated pointer in out[size]; cut at the end, between characters, when it does not fit.
+ * A NUL in the token, which RFC 6901 cannot write in a C string, becomes "\u0000". */
 void json_pointer_push(char *out, size_t size, struct str token);
 void json_pointer_push_index(char *out, size_t size, size_t index);
 /* The value at the pointer, or NULL. */
@@ -101,6 +112,8 @@ struct json_writer {
 	unsigned depth;
 	bool first; /* no comma before the next value */
 	bool after_key;
+	uint64_t objects
+	        [2]; /* a bit a level, to assert nesting: the container at this depth is an object. Deeper levels are not checked */
 };
 
 void json_writer_init(struct json_writer *w, struct buf *out, unsigned indent);
