@@ -90,8 +90,8 @@ void verdict_nomem(const struct reply *r, struct verdict *ret); /* FATAL: out of
 struct str provider_message(struct arena *a, struct str body, const struct json *parsed_or_null);
 
 /*
- * Text of a message's `content`: a string as it is; an array of parts: their texts joined (strings, {"type":"text"|"output_text","text":…}; thinking
- * and images are not part of the answer); null, false and absent: "". False with *ret untouched for anything else. FF_ENOMEM shows as
+ * Text of a message`s content: a string as it is; an array of parts: their texts joined (strings, {"type":"text"|"output_text","text":…}; thinking
+ * and images are not part of the answer); null and absent: "". False with *ret untouched for anything else. FF_ENOMEM shows as
  * *ret_nomem. *ret is in `a` or a slice of the value.
  */
 bool content_text(struct arena *a, const struct json *content, struct str *ret, bool *ret_nomem);
