@@ -59,9 +59,11 @@ void *mem_alloc(size_t size)
 
 void *mem_calloc(size_t count, size_t size)
 {
-	if (fault_due())
+	size_t total;
+
+	if (fault_due() || __builtin_mul_overflow(count, size, &total))
 		return NULL;
-	return count && size ? calloc(count, size) : calloc(1, 1);
+	return total ? calloc(count, size) : calloc(1, 1);
 }
 
 void *mem_realloc(void *ptr, size_t size)

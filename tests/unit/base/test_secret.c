@@ -1,0 +1,324 @@
+/* test_secret.c: no live key survives in our own text, in whatever form it comes; ordinary text survives unchanged. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rand.h"
+#include "base/secret.h"
+#include "fault_loop.h"
+
+#define KEY    "sk-planted-0123456789"
+#define ODD    "p\"w/d%x+\\y z\xC3\xA9\xF0\x9F\x98\x80" /* every character that some encoder escapes */
+#define MASKED "[REDACTED]"
+
+struct row {
+	const char *in;
+	const char *expected;
+};
+
+static void check_rows(const struct scrubber *s, const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char text[512];
+		struct buf out;
+
+		buf_init(&out, 4096);
+		assert_int_equal(scrub_append(s, &out, str_from(rows[i].in)), 0);
+		if (strcmp(out.ptr, rows[i].expected) != 0)
+			fail_msg("appending \"%s\" gave \"%s\"; expected \"%s\"", rows[i].in, out.ptr, rows[i].expected);
+		buf_release(&out);
+		snprintf(text, sizeof text, "%s", rows[i].in);
+		scrub_text(s, text, sizeof text);
+		if (strcmp(text, rows[i].expected) != 0)
+			fail_msg("in place, \"%s\" became \"%s\"; expected \"%s\"", rows[i].in, text, rows[i].expected);
+	}
+}
+
+static void test_plain(void **state)
+{
+	static const struct row rows[] = {
+		{ "", "" },
+		{ "nothing here", "nothing here" },
+		{ KEY, MASKED },
+		{ "Incorrect API key: " KEY ".", "Incorrect API key: " MASKED "." },
+		{ KEY KEY, MASKED MASKED },
+		{ KEY " and " KEY, MASKED " and " MASKED },
+		{ "sk-planted-012345678", "sk-planted-012345678" }, /* one byte short: another text */
+		{ "sk-sk-planted-" KEY, "sk-sk-planted-" MASKED },
+		{ "100% of \\ is fine", "100% of \\ is fine" },
+		{ "broken escapes % %4 %zz \\ \\u12 \\", "broken escapes % %4 %zz \\ \\u12 \\" },
+	};
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	check_rows(&s, rows, ARRAY_SIZE(rows));
+	scrubber_release(&s);
+}
+
+static void test_escaped_forms(void **state)
+{
+	static const struct row rows[] = {
+		{ ODD, MASKED },
+		/* JSON: minimal, with \/, all non-ASCII as \u in either case, everything as \u, JSON within JSON */
+		{ "\"p\\\"w/d%x+\\\\y z\xC3\xA9\xF0\x9F\x98\x80\"", "\"" MASKED "\"" },
+		{ "\"p\\\"w\\/d%x+\\\\y z\\u00e9\\ud83d\\ude00\"", "\"" MASKED "\"" },
+		{ "p\\\"w\\/d%x\\u002B\\\\y z\\u00E9\\uD83D\\uDE00", MASKED },
+		{ "\\u0070\\u0022\\u0077\\u002f\\u0064\\u0025\\u0078\\u002b\\u005c\\u0079\\u0020\\u007a\\u00e9\\ud83d\\ude00",
+		  MASKED },
+		{ "p\\\\\\\"w/d%x+\\\\y z\xC3\xA9\xF0\x9F\x98\x80", MASKED },
+		/* percent: as RFC 3986, in lower case, as a form, all of it */
+		{ "?key=p%22w%2Fd%25x%2B%5Cy%20z%C3%A9%F0%9F%98%80&x=1", "?key=" MASKED "&x=1" },
+		{ "p%22w%2fd%25x%2b%5cy%20z%c3%a9%f0%9f%98%80", MASKED },
+		{ "p%22w/d%25x%2B%5Cy+z%C3%A9%F0%9F%98%80", MASKED },
+		{ "%70%22%77%2F%64%25%78%2B%5C%79%20%7A%C3%A9%F0%9F%98%80", MASKED },
+	};
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(ODD)), 0);
+	check_rows(&s, rows, ARRAY_SIZE(rows));
+	scrubber_release(&s);
+}
+
+/* An ordinary key over-escaped by a careful encoder. */
+static void test_overescaped_ordinary_key(void **state)
+{
+	static const struct row rows[] = {
+		{ "\\u0073k-planted-0123456789!", MASKED "!" },
+		{ "%73k%2Dplanted%2d0123456789", MASKED },
+		{ "sk\\u002dplanted\\u002D0123456789", MASKED },
+	};
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	check_rows(&s, rows, ARRAY_SIZE(rows));
+	scrubber_release(&s);
+}
+
+static void test_several_keys(void **state)
+{
+	static const struct row rows[] = {
+		{ "abcdefgh-longer abcdefgh", MASKED " " MASKED }, /* the longer of two that begin alike goes whole */
+		{ "abcdefgh-long", MASKED "-long" },
+		{ "12345678 and zzzzzzzz", MASKED " and " MASKED },
+	};
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR("abcdefgh")), 0);
+	assert_int_equal(scrubber_add(&s, STR("zzzzzzzz")), 0);
+	assert_int_equal(scrubber_add(&s, STR("abcdefgh-longer")), 0);
+	assert_int_equal(scrubber_add(&s, STR("12345678")), 0);
+	assert_int_equal(s.count, 4);
+	check_rows(&s, rows, ARRAY_SIZE(rows));
+	scrubber_release(&s);
+}
+
+static void test_references(void **state)
+{
+	struct scrubber s;
+	char text[64] = KEY;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	assert_int_equal(s.count, 1);
+	scrubber_remove(&s, STR(KEY));
+	scrubber_remove(&s, STR("never-added-key"));
+	scrub_text(&s, text, sizeof text);
+	assert_string_equal(text, MASKED);
+	scrubber_remove(&s, STR(KEY));
+	assert_int_equal(s.count, 0);
+	memcpy(text, KEY, sizeof KEY);
+	scrub_text(&s, text, sizeof text);
+	assert_string_equal(text, KEY);
+	scrubber_remove(&s, STR(KEY));
+	scrubber_release(&s);
+}
+
+static void test_short_keys_are_ignored(void **state)
+{
+	struct scrubber s;
+	char text[] = "ollama and EMPTY and 1234567";
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR("ollama")), 0);
+	assert_int_equal(scrubber_add(&s, STR("EMPTY")), 0);
+	assert_int_equal(scrubber_add(&s, STR("1234567")), 0);
+	assert_int_equal(scrubber_add(&s, STR_NULL), 0);
+	assert_int_equal(s.count, 0);
+	scrub_text(&s, text, sizeof text);
+	assert_string_equal(text, "ollama and EMPTY and 1234567");
+	scrubber_remove(&s, STR("ollama"));
+	scrub_text(NULL, text, sizeof text);
+	assert_false(scrub_finds(NULL, STR(KEY)));
+	scrubber_release(&s);
+}
+
+/* A mask that is longer than the key pushes text out at the end, at a character boundary. */
+static void test_in_place_cut(void **state)
+{
+	struct scrubber s;
+	char text[16];
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR("12345678")), 0);
+	memcpy(text, "12345678abcd\xC3\xA9z", 16);
+	scrub_text(&s, text, sizeof text);
+	assert_string_equal(text, MASKED "abcd"); /* 14 bytes; the two-byte letter would end at 16 */
+	memcpy(text, "abcdefg12345678", 16);
+	scrub_text(&s, text, sizeof text);
+	assert_string_equal(text, "abcdefg[REDACTE");
+	text[0] = 'x';
+	scrub_text(&s, text, 0); /* no room for anything */
+	assert_int_equal(text[0], 'x');
+	scrubber_release(&s);
+}
+
+/* A sentence that was cut to its buffer may end in the middle of a key. */
+static void test_key_cut_at_the_end(void **state)
+{
+	static const char *const forms[] = { KEY, "%73k%2Dplanted%2d0123456789", "sk\\u002dplanted\\u002D0123456789" };
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	for (size_t f = 0; f < ARRAY_SIZE(forms); f++) {
+		for (size_t lead = 0; lead < 60; lead++) {
+			struct error err;
+			char filler[1100];
+
+			memset(filler, '.', sizeof filler);
+			filler[sizeof err.text - 1 - lead] = '\0';
+			error_set(&err, FF_EREFUSED, "", "%s%s", filler, forms[f]);
+			scrub_text(&s, err.text, sizeof err.text);
+			if (strstr(err.text, "planted"))
+				fail_msg("with %zu bytes of room for form %zu a part of the key is left: ...%s", lead, f,
+				         err.text + strlen(err.text) - MIN(strlen(err.text), (size_t)40));
+		}
+	}
+	scrubber_release(&s);
+}
+
+static void test_finds(void **state)
+{
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	assert_int_equal(scrubber_add(&s, STR("shortkey-1")), 0);
+	assert_true(scrub_finds(&s, STR("The key is " KEY ".")));
+	assert_true(scrub_finds(&s, STR("{\\\"k\\\": \\\"sk\\u002dplanted-0123456789\\\"}")));
+	assert_false(scrub_finds(&s, STR("a shortkey-1 is not flagged")));
+	assert_false(scrub_finds(&s, STR("line\\nline, 100%")));
+	assert_false(scrub_finds(&s, STR("")));
+	assert_false(scrub_finds(&s, STR_NULL));
+	scrubber_release(&s);
+}
+
+/* Encodes each byte of the key in a random way that fits, puts it into random text, and expects exactly the mask in its place. */
+static void test_random_dress(void **state)
+{
+	struct scrubber s;
+	struct rand r;
+
+	(void)state;
+	rand_init(&r, 11);
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	for (int round = 0; round < 5000; round++) {
+		struct buf in, out;
+		bool json = rand_u32(&r) & 1;
+
+		buf_init(&in, 4096);
+		buf_init(&out, 4096);
+		buf_append_str(&in, STR("<a\\n%20"));
+		for (size_t i = 0; i < sizeof KEY - 1; i++) {
+			uint32_t how = rand_u32(&r) % 3;
+
+			if (how == 0 && json)
+				buf_printf(&in, how & 1 ? "\\u%04x" : "\\u%04X", (unsigned)KEY[i]);
+			else if (how == 0)
+				buf_printf(&in, rand_u32(&r) & 1 ? "%%%02x" : "%%%02X", (unsigned)KEY[i]);
+			else
+				buf_append_char(&in, KEY[i]);
+		}
+		buf_append_str(&in, STR("s%"));
+		assert_int_equal(scrub_append(&s, &out, buf_str(&in)), 0);
+		if (strcmp(out.ptr, "<a\\n%20" MASKED "s%") != 0)
+			fail_msg("\"%s\" became \"%s\"", in.ptr, out.ptr);
+		buf_release(&in);
+		buf_release(&out);
+	}
+	scrubber_release(&s);
+}
+
+static int complete_use(void)
+{
+	struct scrubber s;
+	struct buf out;
+	int code = 0;
+
+	scrubber_init(&s);
+	buf_init(&out, 4096);
+	for (unsigned i = 0; i < 10; i++) {
+		char key[24];
+
+		snprintf(key, sizeof key, "planted-key-%u", i);
+		if (scrubber_add(&s, str_from(key)) || scrubber_add(&s, str_from(key)))
+			code = FF_ENOMEM;
+	}
+	if (scrub_append(&s, &out,
+	                 STR("planted-key-3 %70lanted-key-4, a longer text to make it grow, and planted-key-5 at the end")))
+		code = FF_ENOMEM;
+	if (escape_append(&out, STR("\x1b[31m and more \xE2\x80\xAE text"), false))
+		code = FF_ENOMEM;
+	if (!code && strstr(out.ptr, "lanted"))
+		fail_msg("a key is left: %s", out.ptr);
+	scrubber_remove(&s, STR("planted-key-3"));
+	scrubber_release(&s);
+	buf_release(&out);
+	return code;
+}
+
+static void test_faults(void **state)
+{
+	(void)state;
+	assert_true(fault_loop(complete_use) >= 11);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_escaped_forms),
+		cmocka_unit_test(test_overescaped_ordinary_key),
+		cmocka_unit_test(test_several_keys),
+		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_short_keys_are_ignored),
+		cmocka_unit_test(test_in_place_cut),
+		cmocka_unit_test(test_key_cut_at_the_end),
+		cmocka_unit_test(test_finds),
+		cmocka_unit_test(test_random_dress),
+		cmocka_unit_test(test_faults),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
