@@ -1,0 +1,269 @@
+/*
+ * dataset.c: JSON values to datasets, by the reference's schema: two tables of fields, in its order, and the rules of pydantic's lax mode.
+ *
+ * Strings must be strings and objects objects; only `weight` is coerced (weight.c). Fields that no table names are ignored. Every problem is
+ * reported, with the pointer of the field; pointers are only built when there is a problem. With no dataset to fill, a value is only checked;
+ * it is checked before it is filled, so that millions of wrong batches take no memory.
+ */
+#include "model/dataset.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "model/weight.h"
+
+enum kind {
+	KIND_TEXT,           /* struct str */
+	KIND_TEXT_OR_NULL,   /* struct json */
+	KIND_OBJECT_OR_NULL, /* struct json */
+	KIND_WEIGHT,         /* struct json */
+	KIND_CONVERSATION    /* batches and batch_count */
+};
+
+struct field {
+	struct str name;
+	enum kind kind;
+	bool required;
+	enum json_type absent;   /* what it is when it is not there */
+	const char *absent_text; /* when that is a string */
+	size_t offset;           /* in struct dataset or struct batch */
+};
+
+#define NAMED(text)        (text), sizeof(text) - 1
+#define IN_DATASET(member) offsetof(struct dataset, member)
+#define IN_BATCH(member)   offsetof(struct batch, member)
+
+static const struct field dataset_fields[] = {
+	{ { NAMED("session_id") }, KIND_TEXT, true, JSON_NULL, NULL, IN_DATASET(session_id) },
+	{ { NAMED("assistant_id") }, KIND_TEXT, true, JSON_NULL, NULL, IN_DATASET(assistant_id) },
+	{ { NAMED("language") }, KIND_TEXT_OR_NULL, false, JSON_STRING, "english", IN_DATASET(language) },
+	{ { NAMED("context") }, KIND_TEXT, true, JSON_NULL, NULL, IN_DATASET(context) },
+	{ { NAMED("conversation") }, KIND_CONVERSATION, true, JSON_NULL, NULL, IN_DATASET(batches) },
+};
+
+static const struct field batch_fields[] = {
+	{ { NAMED("ground_truth_assistant") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(ground_truth_assistant) },
+	{ { NAMED("logprobs") }, KIND_OBJECT_OR_NULL, false, JSON_OBJECT, NULL, IN_BATCH(logprobs) },
+	{ { NAMED("observation") }, KIND_TEXT_OR_NULL, false, JSON_NULL, NULL, IN_BATCH(observation) },
+	{ { NAMED("assistant") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(assistant) },
+	{ { NAMED("query") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(query) },
+	{ { NAMED("agentic") }, KIND_OBJECT_OR_NULL, false, JSON_OBJECT, NULL, IN_BATCH(agentic) },
+	{ { NAMED("ground_truth_agentic") }, KIND_OBJECT_OR_NULL, false, JSON_OBJECT, NULL, IN_BATCH(ground_truth_agentic) },
+	{ { NAMED("qa_id") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(qa_id) },
+	{ { NAMED("weight") }, KIND_WEIGHT, false, JSON_NULL, NULL, IN_BATCH(weight) },
+};
+
+#define NO_BATCH SIZE_MAX
+
+struct checker {
+	const char *pointer; /* of the dataset */
+	size_t batch;        /* the one being checked, or NO_BATCH */
+	struct problems *problems;
+	struct arena *arena; /* for what a filled dataset needs; NULL: only check */
+};
+
+static const char *type_words(const struct json *v)
+{
+	static const char *const words[] = { "null", "a boolean", "a boolean", "a number", "a string", "an array", "an object" };
+	return words[v->type];
+}
+
+/* The pointer of a field (NULL: of the batch or dataset itself) for a problem. */
+static void locate(const struct checker *c, const struct field *f, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (c->problems->kept >= PROBLEMS_KEPT)
+		return; /* it will only be counted */
+	(void)snprintf(out, size, "%s", c->pointer);
+	if (c->batch != NO_BATCH) {
+		json_pointer_push(out, size, STR("conversation"));
+		json_pointer_push_index(out, size, c->batch);
+	}
+	if (f)
+		json_pointer_push(out, size, f->name);
+}
+
+static void wrong_type(const struct checker *c, const struct field *f, const char *expected, const struct json *v)
+{
+	char pointer[512];
+	locate(c, f, pointer, sizeof(pointer));
+	problem_error(c->problems, pointer, "The field \"%s\" must be %s, not %s.", f->name.ptr, expected, type_words(v));
+}
+
+static void missing(const struct checker *c, const struct field *f)
+{
+	char pointer[512];
+	locate(c, f, pointer, sizeof(pointer));
+	problem_error(c->problems, pointer, "The field \"%s\" is required, but missing.", f->name.ptr);
+}
+
+static int take_weight(const struct checker *c, const struct field *f, const struct json *v, struct json *to)
+{
+	struct json unused;
+	const char *problem;
+	int code = weight_from_json(v, c->arena, to ? to : &unused, &problem);
+	if (code == FF_EDATA) {
+		char pointer[512];
+		locate(c, f, pointer, sizeof(pointer));
+		problem_error(c->problems, pointer, "The field \"%s\" %s.", f->name.ptr, problem);
+		code = 0;
+	}
+	return code;
+}
+
+static bool allowed(enum kind kind, enum json_type type)
+{
+	switch (kind) {
+	case KIND_TEXT: return type == JSON_STRING;
+	case KIND_TEXT_OR_NULL: return type == JSON_STRING || type == JSON_NULL;
+	case KIND_OBJECT_OR_NULL: return type == JSON_OBJECT || type == JSON_NULL;
+	case KIND_CONVERSATION: return type == JSON_ARRAY;
+	case KIND_WEIGHT: break;
+	}
+	return true;
+}
+
+static const char *expected_words(enum kind kind)
+{
+	switch (kind) {
+	case KIND_TEXT: return "a string";
+	case KIND_TEXT_OR_NULL: return "a string or null";
+	case KIND_OBJECT_OR_NULL: return "an object or null";
+	case KIND_CONVERSATION: return "an array of batches";
+	case KIND_WEIGHT: break;
+	}
+	return "a number or null";
+}
+
+static int take_conversation(struct checker *c, const struct json *v, struct dataset *d);
+
+/* One field of an object that is there. `to` is the struct to fill, or NULL. */
+static int take_field(struct checker *c, const struct field *f, const struct json *v, void *to)
+{
+	void *place = to ? (char *)to + f->offset : NULL;
+	if (!allowed(f->kind, v->type)) {
+		wrong_type(c, f, expected_words(f->kind), v);
+		return 0;
+	}
+	if (f->kind == KIND_WEIGHT)
+		return take_weight(c, f, v, place);
+	if (f->kind == KIND_CONVERSATION)
+		return take_conversation(c, v, to);
+	if (place && f->kind == KIND_TEXT)
+		*(struct str *)place = v->text;
+	else if (place)
+		*(struct json *)place = *v;
+	return 0;
+}
+
+/* One walk over the members finds all fields: an object with many members is not searched again for each field. */
+static void find_fields(const struct json *v, const struct field *fields, size_t count, const struct json **ret_values)
+{
+	for (size_t i = 0; i < count; i++)
+		ret_values[i] = NULL;
+	for (uint32_t m = 0; m < v->count; m++) {
+		size_t i = 0;
+		while (i < count && !str_eq(fields[i].name, v->members[m].key))
+			i++;
+		if (i < count)
+			ret_values[i] = &v->members[m].value;
+	}
+}
+
+static void set_default(const struct field *f, void *to)
+{
+	struct json *place = (void *)((char *)to + f->offset);
+	*place = (struct json){ .type = f->absent, .text = str_from(f->absent_text) };
+}
+
+static int take_object(struct checker *c, const struct json *v, const struct field *fields, size_t count, void *to)
+{
+	const struct json *values[MAX(ARRAY_SIZE(dataset_fields), ARRAY_SIZE(batch_fields))];
+	int code = 0;
+	find_fields(v, fields, count, values);
+	for (size_t i = 0; i < count && !code; i++) {
+		if (values[i])
+			code = take_field(c, &fields[i], values[i], to);
+		else if (fields[i].required)
+			missing(c, &fields[i]);
+		else if (to)
+			set_default(&fields[i], to);
+	}
+	return code;
+}
+
+static int take_batch(struct checker *c, const struct json *v, struct batch *b)
+{
+	char pointer[512];
+	if (v->type == JSON_OBJECT)
+		return take_object(c, v, batch_fields, ARRAY_SIZE(batch_fields), b);
+	locate(c, NULL, pointer, sizeof(pointer));
+	problem_error(c->problems, pointer, "A batch of a conversation must be an object, not %s.", type_words(v));
+	return 0;
+}
+
+static int take_conversation(struct checker *c, const struct json *v, struct dataset *d)
+{
+	int code = 0;
+	if (d) {
+		d->batches = arena_calloc(c->arena, v->count, sizeof(*d->batches));
+		if (!d->batches)
+			return FF_ENOMEM;
+		d->batch_count = v->count;
+	}
+	for (c->batch = 0; c->batch < v->count && !code; c->batch++)
+		code = take_batch(c, &v->items[c->batch], d ? &d->batches[c->batch] : NULL);
+	c->batch = NO_BATCH;
+	return code;
+}
+
+static int take_dataset(const struct json *v, const char *pointer, struct problems *problems, struct arena *arena,
+                        struct dataset *d)
+{
+	struct checker c = { pointer ? pointer : "", NO_BATCH, problems, arena };
+	size_t errors = problems->errors;
+	int code = 0;
+	if (v->type == JSON_OBJECT)
+		code = take_object(&c, v, dataset_fields, ARRAY_SIZE(dataset_fields), d);
+	else
+		problem_error(problems, c.pointer, "A dataset must be an object, not %s.", type_words(v));
+	if (!code && problems->nomem)
+		code = FF_ENOMEM;
+	return code || problems->errors == errors ? code : FF_EDATA;
+}
+
+int dataset_from_json(struct arena *arena, const struct json *value, const char *pointer, size_t index, struct problems *problems,
+                      struct dataset **ret)
+{
+	int code = dataset_check(value, pointer, problems);
+	struct dataset *d;
+	if (code)
+		return code;
+	d = NEW(struct dataset);
+	if (!d)
+		return FF_ENOMEM;
+	code = take_dataset(value, pointer, problems, arena, d);
+	if (code) {
+		mem_free(d);
+		return code;
+	}
+	d->index = index;
+	d->arena = *arena;
+	arena_init(arena);
+	*ret = d;
+	return 0;
+}
+
+void dataset_free(struct dataset *d)
+{
+	if (!d)
+		return;
+	arena_release(&d->arena);
+	mem_free(d);
+}
+
+int dataset_check(const struct json *value, const char *pointer, struct problems *problems)
+{
+	return take_dataset(value, pointer, problems, NULL, NULL);
+}
