@@ -254,12 +254,13 @@ FF_API int ff_check(struct ff_engine *engine, const struct ff_run_options *optio
 struct ff_connector_info {
 	const char *name, *short_name, *summary;
 	const char *const *class_paths; /* NULL-terminated */
-	const char *retried;            /* "408, 409, 429, >= 500, transport errors, timeouts" */
+	char retried[96];               /* "408, 409, 429, >= 500, transport errors, timeouts" */
 	int default_max_retries;
 	size_t param_count;
 };
 struct ff_param_info {
-	const char *name, *aliases, *type, *default_text, *wire, *setter; /* "" where there is none */
+	const char *name, *type, *default_text, *wire, *setter; /* "" where there is none */
+	char aliases[96];                                       /* other accepted names, "a, b" */
 	int required;
 };
 struct ff_option_info {

@@ -1,0 +1,200 @@
+/*
+ * connector_json.c: the connector object of a request: the payload's, or the operator's default (FAIRFORGE_CONNECTOR), with the flags over it.
+ *
+ * A parameter may have several names in its class (field, alias). A flag replaces all of them, else an alias that stands in the payload would win
+ * over the flag. Secrets that come by flag, environment or file are made known to the scrubber before anything can quote them.
+ */
+#include "base/alloc.h"
+#include "lib/internal.h"
+#include "lib/request.h"
+#include "lib/setting.h"
+
+static bool names(const struct param_row *row, struct str key)
+{
+	return str_eq(str_from(row->name), key) || (row->alias && str_eq(str_from(row->alias), key)) ||
+	       (row->alias2 && str_eq(str_from(row->alias2), key));
+}
+
+static const struct param_row *find_row(const struct connector_class *class, struct str key)
+{
+	for (size_t i = 0; class && i < class->param_count; i++)
+		if (names(&class->params[i], key))
+			return &class->params[i];
+	return NULL;
+}
+
+/* Members under construction; room for all that can come. */
+struct members {
+	struct json_member *list;
+	uint32_t count;
+};
+
+static void drop(struct members *m, const struct param_row *row, struct str key)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < m->count; i++)
+		if (!(row ? names(row, m->list[i].key) : str_eq(m->list[i].key, key)))
+			m->list[kept++] = m->list[i];
+	m->count = kept;
+}
+
+static void put(struct members *m, const struct param_row *row, struct str key, struct json value)
+{
+	drop(m, row, key);
+	m->list[m->count++] = (struct json_member){ key, value };
+}
+
+static int guard_value(struct request *req, const struct json *value)
+{
+	return value->type == JSON_STRING && value->text.len ? request_guard(req, value->text) : 0;
+}
+
+/* Secrets of the document itself: known before the class looks at them, so that no complaint can quote one. */
+static int guard_members(struct request *req, const struct connector_class *class, const struct members *m)
+{
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct param_row *row = find_row(class, m->list[i].key);
+
+		if (row && row->type == PARAM_SECRET && guard_value(req, &m->list[i].value))
+			return FF_ENOMEM;
+	}
+	return 0;
+}
+
+static int put_flag(struct request *req, const struct connector_class *class, const struct ff_setting *s, struct members *m,
+                    struct problems *problems)
+{
+	struct str key;
+	const struct param_row *row = find_row(class, str_from(s->name));
+	struct json value;
+	bool secret;
+	int r = setting_param(req->engine, &req->arena, s, row, problems, &value, &secret);
+
+	if (r)
+		return r == FF_ENOMEM ? r : 0;
+	if (arena_str(&req->arena, str_from(s->name), &key) || (secret && guard_value(req, &value)))
+		return FF_ENOMEM;
+	put(m, row, key, value);
+	return 0;
+}
+
+/* The document's params with --model and --param over them. */
+static int build_params(struct request *req, const struct connector_class *class, const struct json *base, struct json *ret,
+                        struct problems *problems)
+{
+	size_t old = base && base->type == JSON_OBJECT ? base->count : 0;
+	struct members m = { arena_calloc(&req->arena, old + req->ro.param_count + 1, sizeof(struct json_member)), 0 };
+	int r = 0;
+
+	if (!m.list)
+		return FF_ENOMEM;
+	for (; m.count < old; m.count++)
+		m.list[m.count] = base->members[m.count];
+	if (guard_members(req, class, &m))
+		return FF_ENOMEM;
+	if (req->ro.model) {
+		struct json model = { .type = JSON_STRING };
+
+		if (arena_str(&req->arena, str_from(req->ro.model), &model.text))
+			return FF_ENOMEM;
+		put(&m, find_row(class, STR("model")), STR("model"), model);
+	}
+	for (size_t i = 0; i < req->ro.param_count && !r; i++)
+		r = put_flag(req, class, &req->ro.params[i], &m, problems);
+	*ret = (struct json){ .type = JSON_OBJECT, .count = m.count, .members = m.list };
+	return r;
+}
+
+/* The flags over the document's object; a params member that is no object stays, for its class to refuse. */
+static int apply_flags(struct request *req, const struct json *base, struct json *ret, struct problems *problems)
+{
+	const struct json *path = json_get_lit(base, "class_path"), *params = json_get_lit(base, "params");
+	struct json class_path = path ? *path : (struct json){ .type = JSON_NULL }, built;
+	const struct connector_class *class;
+	struct members m = { arena_calloc(&req->arena, base->count + 2, sizeof(struct json_member)), 0 };
+	int r = 0;
+
+	if (!m.list)
+		return FF_ENOMEM;
+	if (req->ro.connector) {
+		class_path = (struct json){ .type = JSON_STRING };
+		if (arena_str(&req->arena, str_from(req->ro.connector), &class_path.text))
+			return FF_ENOMEM;
+	}
+	class = class_path.type == JSON_STRING ? connector_class_find(class_path.text) : NULL;
+	for (; m.count < base->count; m.count++)
+		m.list[m.count] = base->members[m.count];
+	if (path || req->ro.connector)
+		put(&m, NULL, STR("class_path"), class_path);
+	if (!params || params->type == JSON_OBJECT) {
+		r = build_params(req, class, params, &built, problems);
+		put(&m, NULL, STR("params"), built);
+	}
+	*ret = (struct json){ .type = JSON_OBJECT, .count = m.count, .members = m.list };
+	return r;
+}
+
+/* FAIRFORGE_CONNECTOR: 1 when it is set and not empty, 0 when not, or a negative code. */
+static int from_environment(struct request *req, struct json *ret)
+{
+	const char *text = lib_getenv(req->engine, "FAIRFORGE_CONNECTOR");
+	struct json_error why;
+	struct str copy;
+	char sentence[512];
+	int r;
+
+	if (!text || !*text)
+		return 0;
+	if (arena_str(&req->arena, str_from(text), &copy))
+		return FF_ENOMEM;
+	r = json_parse(&req->arena, copy, &(struct json_limits){ 0 }, ret, NULL, &why);
+	if (r == 0)
+		return json_truthy(ret);
+	if (r == FF_ENOMEM)
+		return r;
+	json_error_format(&why, sentence, sizeof(sentence));
+	return request_fail(req, STEP_CONNECTOR, FF_EUSAGE, "", "FAIRFORGE_CONNECTOR", "The default connector is not JSON: %s.",
+	                    sentence);
+}
+
+/* Payload's connector, else (no config either) the environment's, else an empty one that --connector fills. 1, 0 (none) or negative. */
+static int choose_base(struct request *req, struct json *ret, bool *ret_operator)
+{
+	const struct payload *p = req->payload;
+	int r;
+
+	*ret = (struct json){ .type = JSON_OBJECT };
+	*ret_operator = !(p && json_truthy(p->connector));
+	if (!*ret_operator) {
+		*ret = *p->connector;
+		return 1;
+	}
+	if (p && json_truthy(p->config) && !req->ro.connector)
+		return 0;
+	r = from_environment(req, ret);
+	if (r == 0)
+		*ret = (struct json){ .type = JSON_OBJECT };
+	return r ? r : req->ro.connector != NULL;
+}
+
+int request_connector_json(struct request *req, struct json *ret, bool *ret_found, bool *ret_operator)
+{
+	struct problems problems;
+	struct json base;
+	int r = choose_base(req, &base, ret_operator);
+
+	*ret_found = r > 0;
+	if (r <= 0)
+		return r;
+	if (base.type != JSON_OBJECT) {
+		*ret = base;
+		return 0;
+	}
+	problems_init(&problems);
+	r = apply_flags(req, &base, ret, &problems);
+	if (!r)
+		r = request_take(req, STEP_CONNECTOR, "", &problems, FF_EUSAGE);
+	problems_release(&problems);
+	return r;
+}

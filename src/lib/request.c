@@ -1,0 +1,320 @@
+/*
+ * request.c: the steps of a request in order, its findings, and the text of its answer.
+ *
+ * Findings live in the request's arena and are scrubbed when they are taken, so that no sentence can carry a key that the request named. At most
+ * PROBLEMS_KEPT findings a step are kept; the counts tell of all.
+ */
+#include "lib/request.h"
+
+#include <stdarg.h>
+
+#include "base/alloc.h"
+#include "lib/internal.h"
+
+#define ANSWER_MAX_BYTES ((size_t)4 << 20)
+
+static const char *const step_prefixes[] = {
+#define X(name, prefix) [name] = prefix,
+	REQUEST_STEPS(X)
+#undef X
+};
+
+static const char *scrubbed(struct request *req, const char *text)
+{
+	struct buf out;
+	const char *copy = NULL;
+
+	buf_init(&out, ANSWER_MAX_BYTES);
+	if (scrub_append(&req->engine->scrubber, &out, str_from(text)) == 0)
+		copy = arena_memdup(&req->arena, out.ptr ? out.ptr : "", out.len);
+	buf_release(&out);
+	return copy;
+}
+
+static int add_finding(struct request *req, enum request_step step, const char *file, const struct problem *p)
+{
+	struct finding *f = ARENA_NEW(&req->arena, struct finding);
+
+	if (!f)
+		return FF_ENOMEM;
+	f->step = step;
+	f->problem.severity = p->severity == PROBLEM_ERROR ? FF_PROBLEM_ERROR : FF_PROBLEM_WARNING;
+	f->problem.file = file ? file : "";
+	f->problem.pointer = scrubbed(req, p->pointer ? p->pointer : "");
+	f->problem.text = scrubbed(req, p->text);
+	if (!f->problem.pointer || !f->problem.text)
+		return FF_ENOMEM;
+	if (req->last)
+		req->last->next = f;
+	else
+		req->first = f;
+	req->last = f;
+	return 0;
+}
+
+int request_take(struct request *req, enum request_step step, const char *file, struct problems *problems, int code)
+{
+	if (problems->nomem)
+		return FF_ENOMEM;
+	for (const struct problem *p = problems->first; p; p = p->next)
+		if (add_finding(req, step, file, p))
+			return FF_ENOMEM;
+	req->errors += problems->errors;
+	req->warnings += problems->warnings;
+	if (problems->errors && !req->code) {
+		req->code = code;
+		req->failed = step;
+	}
+	return problems->errors ? code : 0;
+}
+
+int request_fail(struct request *req, enum request_step step, int code, const char *file, const char *pointer, const char *format,
+                 ...)
+{
+	struct problems problems;
+	struct buf text;
+	va_list args;
+	int r;
+
+	problems_init(&problems);
+	buf_init(&text, ANSWER_MAX_BYTES);
+	va_start(args, format);
+	r = buf_vprintf(&text, format, args);
+	va_end(args);
+	if (r == 0) {
+		problem_error(&problems, pointer, "%s", text.ptr);
+		r = request_take(req, step, file, &problems, code);
+	}
+	buf_release(&text);
+	problems_release(&problems);
+	return r;
+}
+
+/* Room for one more guard, in the arena. */
+static int grow_guards(struct request *req)
+{
+	size_t room = req->guard_room ? 2 * req->guard_room : 8;
+	const struct str **more = arena_calloc(&req->arena, room, sizeof(*more));
+
+	if (!more)
+		return FF_ENOMEM;
+	for (size_t i = 0; i < req->guard_count; i++)
+		more[i] = req->guards[i];
+	req->guards = more;
+	req->guard_room = room;
+	return 0;
+}
+
+int request_guard(struct request *req, struct str secret)
+{
+	struct str *copy = ARENA_NEW(&req->arena, struct str);
+
+	if (!copy || (req->guard_count == req->guard_room && grow_guards(req)) || arena_str(&req->arena, secret, copy))
+		return FF_ENOMEM;
+	if (scrubber_add(&req->engine->scrubber, *copy))
+		return FF_ENOMEM;
+	req->guards[req->guard_count++] = copy;
+	return 0;
+}
+
+static int guard_connector(struct request *req)
+{
+	for (size_t i = 0; i < req->connector->secret_count; i++)
+		if (request_guard(req, req->connector->secrets[i]))
+			return FF_ENOMEM;
+	return 0;
+}
+
+static void warn_short_key(const struct connector *c, struct problems *problems)
+{
+	if (c->key.len && c->key.len < SECRET_MIN_BYTES)
+		problem_warning(problems, c->key_source == KEY_FROM_ENV ? "" : "/connector/params/api_key",
+		                "The key is shorter than %d characters: it is not masked in messages.", SECRET_MIN_BYTES);
+}
+
+/* A stranger's own retries and timeouts stay within the operator's (DESIGN section 9: may lower limits, never raise them). */
+static void lower_for_stranger(struct request *req, struct problems *problems)
+{
+	struct connector *c = req->connector;
+	int32_t most = req->options.max_retries >= 0 ? req->options.max_retries : c->class->retry.default_max_retries;
+
+	if (c->max_retries > most) {
+		problem_warning(problems, "/connector/params/max_retries", "More than %d extra attempts are not given here.", most);
+		c->max_retries = most;
+	}
+	if (c->timeout_set && req->options.idle_timeout_ms && c->timeout_ms > req->options.idle_timeout_ms) {
+		problem_warning(problems, "/connector/params/timeout", "A timeout of more than %llu ms is not given here.",
+		                (unsigned long long)req->options.idle_timeout_ms);
+		c->timeout_ms = req->options.idle_timeout_ms;
+	}
+}
+
+static int configure(struct request *req, const struct json *object, bool operators_own, struct problems *problems)
+{
+	bool stranger = req->engine->role == FF_ROLE_STRANGER;
+	struct connector_setup setup = {
+		.pointer = "/connector/params",
+		.env = lib_getenv_user,
+		.env_user = req->engine,
+		.stranger = stranger && !operators_own,
+		.stream = req->options.stream,
+	};
+	int r = connector_create(object, &setup, problems, &req->connector);
+
+	if (r)
+		return r;
+	if (guard_connector(req))
+		return FF_ENOMEM;
+	warn_short_key(req->connector, problems);
+	if (setup.stranger)
+		lower_for_stranger(req, problems);
+	return 0;
+}
+
+/* Alquimia mode: what the reference says about a config, in its order. Numbers count as ids. */
+static int check_config(struct request *req)
+{
+	static const struct {
+		const char *member, *env;
+	} needed[] = {
+		{ "base_url", "ALQUIMIA_BASE_URL" }, { "api_key", "ALQUIMIA_API_KEY" }, { "agent_id", NULL }, { "channel_id", NULL }
+	};
+	const struct json *config = req->payload ? req->payload->config : NULL;
+	char pointer[64] = "/config";
+
+	if (!req->payload || req->ro.model || req->ro.param_count)
+		return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", "",
+		                    "No connector was given: name one with --connector, in the payload or in FAIRFORGE_CONNECTOR.");
+	if (config && json_truthy(config) && config->type != JSON_OBJECT)
+		return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", pointer, "The config must be an object, not %s %s.",
+		                    config->type == JSON_ARRAY ? "an" : "a", json_type_name(config->type));
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		const char *env = needed[i].env ? lib_getenv(req->engine, needed[i].env) : NULL;
+
+		if ((env && *env) || (config && json_truthy(json_get(config, str_from(needed[i].member)))))
+			continue;
+		json_pointer_push(pointer, sizeof(pointer), str_from(needed[i].member));
+		return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", pointer, "No %s provided", needed[i].member);
+	}
+	return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", pointer,
+	                    "AlquimiaRunner is not part of this version: use a connector (`fairforge connectors` lists them).");
+}
+
+static int build_connector(struct request *req)
+{
+	struct problems problems;
+	struct json object;
+	bool found = false, operators_own = false;
+	int r = request_connector_json(req, &object, &found, &operators_own), taken;
+
+	if (r)
+		return r;
+	if (!found)
+		return check_config(req);
+	problems_init(&problems);
+	r = configure(req, &object, operators_own, &problems);
+	taken = r == FF_ENOMEM ? r : request_take(req, STEP_CONNECTOR, "", &problems, FF_EUSAGE);
+	problems_release(&problems);
+	return r ? r : taken;
+}
+
+static int check_target(struct request *req)
+{
+	return req->connector ? request_check_target(req) : 0;
+}
+
+int request_build(struct request *req, struct ff_engine *engine, const struct ff_run_options *options, bool everything)
+{
+	static int (*const steps[])(struct request *) = {
+		request_check_flags, request_open_inputs, request_check_datasets, request_read_options,
+		build_connector,     check_target,        request_join_inputs,
+	};
+
+	*req = (struct request){ .engine = engine, .ro = *options };
+	arena_init(&req->arena);
+	options_init(&req->options);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = steps[i](req);
+
+		if (r == FF_ENOMEM)
+			return req->code = r;
+		if (r && !everything)
+			return r;
+	}
+	return req->code;
+}
+
+void request_release(struct request *req)
+{
+	dataset_source_free(req->source);
+	for (size_t i = 0; i < req->input_count; i++) {
+		dataset_source_free(req->inputs[i].source);
+		payload_free(req->inputs[i].payload);
+	}
+	connector_free(req->connector);
+	if (req->has_target)
+		url_parts_release(&req->target);
+	for (size_t i = 0; i < req->guard_count; i++) {
+		scrubber_remove(&req->engine->scrubber, *req->guards[i]);
+		explicit_bzero((char *)req->guards[i]->ptr, req->guards[i]->len);
+	}
+	arena_release(&req->arena);
+	*req = (struct request){ 0 };
+}
+
+static bool is_answer_part(const struct request *req, const struct finding *f)
+{
+	return f->step == req->failed && f->problem.severity == FF_PROBLEM_ERROR;
+}
+
+/* The errors of the step that failed, and the first of them. */
+static size_t count_answer_parts(const struct request *req, const struct finding **ret_first)
+{
+	size_t count = 0;
+
+	*ret_first = NULL;
+	for (const struct finding *f = req->first; f; f = f->next) {
+		if (!is_answer_part(req, f))
+			continue;
+		if (!count++)
+			*ret_first = f;
+	}
+	return count;
+}
+
+const struct ff_problem *request_first_error(const struct request *req)
+{
+	const struct finding *first;
+
+	return count_answer_parts(req, &first) ? &first->problem : NULL;
+}
+
+/* "pointer: sentence", with the file where there are several. */
+static void append_finding(const struct request *req, struct buf *out, const struct ff_problem *p)
+{
+	if (req->input_count > 1 && *p->file)
+		buf_printf(out, "%s: ", p->file);
+	if (*p->pointer)
+		buf_printf(out, "%s: ", p->pointer);
+	buf_append_str(out, str_from(p->text));
+}
+
+int request_answer(const struct request *req, struct buf *out)
+{
+	const char *prefix = step_prefixes[req->failed];
+	const struct finding *first;
+	size_t count = count_answer_parts(req, &first);
+
+	if (req->code == FF_ENOMEM || !first)
+		return buf_append_str(out, STR("Out of memory."));
+	if (count == 1 && (!*prefix || !strcmp(first->problem.text, "connector.class_path is required")))
+		return buf_append_str(out, str_from(first->problem.text));
+	buf_printf(out, count > 1 ? "%s (%zu problems):" : "%s:", prefix, count);
+	for (const struct finding *f = first; f; f = f->next) {
+		if (!is_answer_part(req, f))
+			continue;
+		buf_append_char(out, count > 1 ? '\n' : ' ');
+		append_finding(req, out, &f->problem);
+	}
+	return buf_failed(out);
+}

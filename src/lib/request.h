@@ -1,0 +1,105 @@
+/*
+ * request.h: what ff_run_options ask for, read and judged: inputs, options, connector, target. Sends nothing.
+ *
+ * The order of the steps is the reference's: the document, datasets present, all datasets valid, then options, connector or config, and where
+ * requests would go. request_build stops at the first step that finds an error (a run) or goes through all of them (a check). Everything found
+ * is a finding; the error of a step becomes the answer's text.
+ */
+#ifndef FF_LIB_REQUEST_H
+#define FF_LIB_REQUEST_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/problem.h"
+#include "connector/connector.h"
+#include "fairforge/fairforge.h"
+#include "model/options.h"
+#include "model/payload.h"
+#include "net/url.h"
+
+/* Step, how the answer begins when it fails. One finding with an empty prefix is the whole answer. */
+#define REQUEST_STEPS(X)                                    \
+	X(STEP_FLAGS, "Wrong use")                          \
+	X(STEP_OPEN, "")                                    \
+	X(STEP_PRESENT, "")                                 \
+	X(STEP_DATASETS, "The datasets are not valid")      \
+	X(STEP_OPTIONS, "The options are not valid")        \
+	X(STEP_CONNECTOR, "Failed to create LLM connector") \
+	X(STEP_CONFIG, "")                                  \
+	X(STEP_TARGET, "")
+
+enum request_step {
+#define X(name, prefix) name,
+	REQUEST_STEPS(X)
+#undef X
+	        STEP_COUNT
+};
+
+struct finding { /* in the request's arena */
+	struct ff_problem problem;
+	enum request_step step;
+	struct finding *next;
+};
+
+struct request_input {
+	const char *name;
+	struct payload *payload; /* NULL: datasets */
+	struct dataset_source *source;
+	struct json_notes notes;
+};
+
+struct request {
+	struct ff_engine *engine;
+	struct ff_run_options ro; /* pointers into it are valid during request_build only, texts of inputs until the end */
+	struct arena arena;
+	struct request_input *inputs;
+	size_t input_count;
+	struct payload *payload;       /* of one of the inputs; NULL */
+	struct dataset_source *source; /* all inputs joined and rewound; NULL once the engine has it */
+	size_t datasets, batches;
+	struct options options;
+	struct connector *connector; /* NULL once the executor has it */
+	struct url_parts target;
+	bool has_target;
+	const char *notice;        /* where the key goes, when that is not the provider's own address; NULL */
+	const struct str **guards; /* secrets that the scrubber knows because of this request */
+	size_t guard_count, guard_room;
+	struct finding *first, *last;
+	size_t errors, warnings; /* found, also those that were not kept */
+	int code;                /* of the first error; 0 */
+	enum request_step failed;
+};
+
+/* The request must stay where it is until request_release. `everything`: go on after an error. 0, or the code of the first error. */
+int request_build(struct request *req, struct ff_engine *engine, const struct ff_run_options *options, bool everything) WARN_UNUSED;
+void request_release(struct request *req);
+/* The first error of the step that failed; NULL when there is none (lack of memory). */
+const struct ff_problem *request_first_error(const struct request *req);
+/* The text of the answer: every error of the step that failed. 0 or FF_ENOMEM. */
+int request_answer(const struct request *req, struct buf *out) WARN_UNUSED;
+
+/* ---- for the steps, each in its own file ---- */
+
+/* Takes the problems over as findings of a step, scrubbed. Returns `code` when there was an error among them, 0, or FF_ENOMEM. */
+int request_take(struct request *req, enum request_step step, const char *file, struct problems *problems, int code) WARN_UNUSED;
+/* One finding with a sentence. Returns code, or FF_ENOMEM. */
+int request_fail(struct request *req, enum request_step step, int code, const char *file, const char *pointer, const char *format,
+                 ...) PRINTF_LIKE(6, 7) WARN_UNUSED;
+/* Lets the scrubber know a secret as long as the request lives. 0 or FF_ENOMEM. */
+int request_guard(struct request *req, struct str secret) WARN_UNUSED;
+
+/* inputs.c: opens every input, validates every dataset, joins and rewinds the sources. */
+int request_open_inputs(struct request *req) WARN_UNUSED;
+int request_check_datasets(struct request *req) WARN_UNUSED;
+int request_join_inputs(struct request *req) WARN_UNUSED;
+/* run_options.c: defaults, environment, payload, flags; a stranger only lowers. */
+int request_check_flags(struct request *req) WARN_UNUSED;
+int request_read_options(struct request *req) WARN_UNUSED;
+/* connector_json.c: the connector object of the request. *ret_found false: there is none. *ret_operator: it is the operator's own. */
+int request_connector_json(struct request *req, struct json *ret, bool *ret_found, bool *ret_operator) WARN_UNUSED;
+/* target.c: origin rules, descriptor limit, the notice. */
+int request_check_target(struct request *req) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * run_api.c: struct ff_run from start to free.
+ *
+ * ff_run_start builds bottom-up: outputs, request, executor, sink, the engine's run. What is wrong with the request is written to the outputs as
+ * the answer; whatever was built is taken down by run_destroy, which takes half-built runs.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "engine/http_executor.h"
+#include "lib/output.h"
+#include "lib/run.h"
+
+#define TURN_TEXT_MAX_BYTES ((size_t)16 << 20) /* ids of one turn */
+#define ANSWER_MAX_BYTES    ((size_t)8 << 20)
+
+static void run_destroy(struct ff_run *run)
+{
+	deferred_cancel(&run->hello);
+	list_remove(&run->link);
+	run_free(run->run);
+	request_release(&run->request);
+	buf_release(&run->text);
+	mem_free(run);
+}
+
+static void hello_called(struct deferred *d)
+{
+	struct ff_run *run = CONTAINER_OF(d, struct ff_run, hello);
+
+	run_greet(run);
+}
+
+static void on_turn(void *user, const struct turn_result *r)
+{
+	run_deliver_turn(user, r);
+}
+
+static void on_end(void *user, struct run *engine_run)
+{
+	struct ff_run *run = user;
+
+	run->run = engine_run;
+	run_conclude(run);
+	run->done = true;
+	run_deliver_end(run);
+	if (run->free_asked && !run->in_callback)
+		run_destroy(run);
+}
+
+static uint64_t now_us(void *user)
+{
+	return loop_now_us(((struct ff_engine *)user)->loop);
+}
+
+static int64_t wall_ms(void *user)
+{
+	(void)user;
+	return clock_wall_ms();
+}
+
+/* The sinks of a request under construction, until the engine has them. */
+struct outputs {
+	struct sink **list;
+	size_t count;
+};
+
+static void outputs_release(struct outputs *o)
+{
+	for (size_t i = 0; i < o->count; i++)
+		sink_free(o->list[i]);
+	mem_free(o->list);
+	*o = (struct outputs){ 0 };
+}
+
+static int open_outputs(const struct ff_run_options *options, struct outputs *ret)
+{
+	ret->list = mem_calloc(options->output_count + 1, sizeof(struct sink *));
+	if (!ret->list)
+		return FF_ENOMEM;
+	for (; ret->count < options->output_count; ret->count++)
+		if (output_new(&options->outputs[ret->count], &ret->list[ret->count]))
+			return FF_ENOMEM;
+	return 0;
+}
+
+/* Writes the answer of a failed request to every output. An output that cannot be written is what counts then. */
+static int answer_failure(struct outputs *outputs, struct str text, int code, struct error *err)
+{
+	struct error problem = { 0 };
+	int worst = 0;
+
+	for (size_t i = 0; i < outputs->count; i++) {
+		int r = output_write_failure(outputs->list[i], text, worst ? NULL : &problem);
+
+		worst = worst ? worst : r;
+	}
+	if (worst != FF_EOUTPUT)
+		return code;
+	return error_set(err, FF_EOUTPUT, "", "%s What it would have said: %.*s", problem.text, (int)MIN(text.len, (size_t)600),
+	                 text.ptr);
+}
+
+/* The request's errors as err and as the answer on the outputs. */
+static int refuse(struct ff_run *run, struct outputs *outputs, int code, struct error *err)
+{
+	const struct ff_problem *first = request_first_error(&run->request);
+	struct buf text;
+	int r;
+
+	buf_init(&text, ANSWER_MAX_BYTES);
+	r = request_answer(&run->request, &text);
+	if (r) {
+		buf_release(&text);
+		return error_nomem(err);
+	}
+	error_set(err, code, !first ? "" : *first->pointer ? first->pointer : first->file, "%s", text.ptr);
+	r = answer_failure(outputs, buf_str(&text), code, err);
+	buf_release(&text);
+	return r;
+}
+
+static int make_executor(struct ff_run *run, struct executor **ret, struct error *err)
+{
+	struct ff_engine *engine = run->engine;
+	struct http_executor_config config = {
+		.transport = engine->transport,
+		.connector = run->request.connector,
+		.options = &run->request.options,
+		.timers = loop_timers(engine->loop),
+		.scrubber = &engine->scrubber,
+		.logger = &engine->logger,
+		.now_us = now_us,
+		.wall_ms = wall_ms,
+		.clock_user = engine,
+	};
+	int r = http_executor_new(&config, ret, err);
+
+	if (r == 0)
+		run->request.connector = NULL;
+	return r;
+}
+
+/* One sink over all outputs; takes them over in any case. */
+static int make_sink(struct outputs *outputs, struct sink **ret, struct error *err)
+{
+	int r;
+
+	if (outputs->count == 1) {
+		*ret = outputs->list[0];
+		r = 0;
+	} else {
+		r = sink_tee_new(outputs->list, outputs->count, ret);
+	}
+	if (r)
+		return error_nomem(err);
+	outputs->count = 0;
+	return 0;
+}
+
+static int start(struct ff_run *run, struct outputs *outputs, struct error *err)
+{
+	struct executor *executor;
+	struct run_config config;
+	struct sink *sink;
+	int r = make_executor(run, &executor, err);
+
+	if (r)
+		return r;
+	if ((r = make_sink(outputs, &sink, err))) {
+		executor->ops->free(executor);
+		return r;
+	}
+	config = (struct run_config){
+		.options = &run->request.options,
+		.source = run->request.source,
+		.executor = executor,
+		.runner = &llm_runner,
+		.sink = sink,
+		.started_us = clock_monotonic_us(),
+		.total_batches = run->request.batches,
+		.on_turn = on_turn,
+		.on_end = on_end,
+		.user = run,
+	};
+	run->request.source = NULL;
+	return engine_start_run(run->engine->engine, &config, &run->run, err);
+}
+
+static int build(struct ff_run *run, const struct ff_run_options *options, struct outputs *outputs, struct error *err)
+{
+	int r = open_outputs(options, outputs);
+
+	if (r)
+		return error_nomem(err);
+	r = request_build(&run->request, run->engine, options, false);
+	if (r)
+		return refuse(run, outputs, r, err);
+	r = start(run, outputs, err);
+	return r ? answer_failure(outputs, str_from(err->text), r, err) : 0;
+}
+
+static struct ff_run *run_alloc(struct ff_engine *engine, const struct ff_run_options *options)
+{
+	struct ff_run *run = NEW(struct ff_run);
+
+	if (!run)
+		return NULL;
+	run->engine = engine;
+	run->on_event = options->on_event;
+	run->user = options->user;
+	buf_init(&run->text, TURN_TEXT_MAX_BYTES);
+	deferred_init(&run->hello, hello_called);
+	list_init(&run->link);
+	return run;
+}
+
+int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options, struct ff_run **ret, struct ff_error *err)
+{
+	struct ff_run_options o = { 0 };
+	struct error problem = { 0 };
+	struct outputs outputs = { 0 };
+	struct ff_run *run;
+
+	if (!engine || !options || !ret || options->size < sizeof(size_t)) {
+		error_set(&problem, FF_EINVAL, "",
+		          "ff_run_start needs an engine, options with their size (FF_INIT) and a place for the run.");
+		return lib_error_export(&problem, err);
+	}
+	memcpy(&o, options, MIN(options->size, sizeof(o)));
+	run = run_alloc(engine, &o);
+	if (!run) {
+		error_nomem(&problem);
+		return lib_error_export(&problem, err);
+	}
+	if (build(run, &o, &outputs, &problem)) {
+		outputs_release(&outputs);
+		scrub_text(&engine->scrubber, problem.text, sizeof(problem.text));
+		run_destroy(run);
+		return lib_error_export(&problem, err);
+	}
+	outputs_release(&outputs);
+	list_push_back(&engine->runs, &run->link);
+	loop_defer(engine->loop, &run->hello);
+	*ret = run;
+	return 0;
+}
+
+void ff_run_cancel(struct ff_run *run, uint64_t grace_ms)
+{
+	uint64_t now = clock_monotonic_us();
+
+	if (run->done)
+		return;
+	run_cancel(run->run, now, grace_ms ? now + grace_ms * 1000 : 0);
+	loop_defer(run->engine->loop, &run->engine->wake);
+}
+
+int ff_run_done(const struct ff_run *run)
+{
+	return run->done;
+}
+
+void ff_run_counts(const struct ff_run *run, struct ff_counts *ret)
+{
+	const struct run_counts *c = run_counts(run->run);
+	uint64_t succeeded = 0;
+
+	for (int o = 0; o < OUTCOME_COUNT; o++)
+		succeeded += outcome_is_success((enum outcome)o) ? c->outcomes[o] : 0;
+	*ret = (struct ff_counts){
+		.datasets = run->request.datasets,
+		.batches = run->request.batches,
+		.done = c->done,
+		.ok = c->outcomes[OUTCOME_OK],
+		.succeeded = succeeded,
+		.failed = c->done - succeeded - c->outcomes[OUTCOME_NOT_RUN],
+		.not_run = c->outcomes[OUTCOME_NOT_RUN],
+		.in_flight = c->in_flight,
+		.queued = c->queued,
+		.waiting_retry = c->waiting_retry,
+		.attempts = c->attempts,
+		.retries = c->retries,
+		.resent = c->resent,
+		.concurrency_now = run_concurrency_now(run->run),
+		.input_tokens = c->input_tokens,
+		.output_tokens = c->output_tokens,
+	};
+}
+
+const struct ff_error *ff_run_error(const struct ff_run *run)
+{
+	return &run->public_error;
+}
+
+int ff_run_exit_status(const struct ff_run *run)
+{
+	return run->exit_status;
+}
+
+void ff_run_free(struct ff_run *run)
+{
+	struct ff_engine *engine;
+
+	if (!run)
+		return;
+	engine = run->engine;
+	run->muted = true;
+	if (!run->done)
+		ff_run_cancel(run, 0);
+	if (run->in_callback || (!run->done && engine->processing)) {
+		run->free_asked = true;
+		return;
+	}
+	while (!run->done)
+		ff_engine_wait(engine, -1);
+	run_destroy(run);
+}
+
+void lib_runs_free(struct ff_engine *engine)
+{
+	LIST_FOR_EACH (it, next, &engine->runs)
+		LIST_ENTRY(it, struct ff_run, link)->muted = true;
+	while (!list_empty(&engine->runs))
+		ff_run_free(LIST_ENTRY(engine->runs.next, struct ff_run, link));
+}
