@@ -43,12 +43,16 @@ struct option_row {
 };
 
 void options_init(struct options *o); /* the defaults */
-/* Sets one option from a JSON value. Unknown key, wrong type or range: a problem at `pointer`. Precedence is the caller's: environment, then payload,
- * then flags. 0, FF_EDATA or FF_ENOMEM. */
+/* Sets one option from a JSON value; null leaves it as it is, and so does a value that is wrong. Unknown key, wrong type or range: a problem at
+ * `pointer`, below it for a member. Precedence is the caller's: environment, then payload, then flags. 0, FF_EDATA or FF_ENOMEM. */
 int options_set(struct options *o, struct str key, const struct json *value, const char *pointer,
                 struct problems *problems) WARN_UNUSED;
-/* Every member of the object; null means an empty object. */
+/* Every member of the object, with all its problems; null means an empty object. */
 int options_from_json(struct options *o, const struct json *object, const char *pointer, struct problems *problems) WARN_UNUSED;
+/* A stranger's options within the operator's: what is above a limit is lowered to it, with a warning at `pointer` (0, which is no limit at all, is
+ * above every other timeout; max_retries is limited to OPTIONS_STRANGER_RETRIES where the operator set none). */
+void options_limit(struct options *o, const struct options *operator_value, const char *pointer, struct problems *problems);
+#define OPTIONS_STRANGER_RETRIES 2
 const struct option_row *options_table(size_t *ret_count);
 /* Writes the options as used, as an object (section 7). */
 void options_write(const struct options *o, struct json_writer *w);
