@@ -213,7 +213,7 @@ void conversation_start(struct conversation *c, uint64_t now_us)
 	note_start(c, now_us);
 	if (prepare(c) != 0) {
 		settle(c, now_us, c->attempts_sent ? OUTCOME_TRANSPORT : OUTCOME_NOT_RUN,
-		       STR("not sent: out of memory; lower the concurrency or give the process more memory"));
+		       STR("not sent: out of memory; lower the concurrency or give the process more memory."));
 		check(c);
 		return;
 	}
@@ -424,11 +424,11 @@ static struct str interrupt_sentence(struct conversation *c, bool calling)
 	const char *origin = c->run->target->origin;
 	char *text;
 	if (calling)
-		text = arena_printf(&c->arena, "%s: %s before the answer was complete", origin, what);
+		text = arena_printf(&c->arena, "%s: %s before the answer was complete.", origin, what);
 	else
 		text = arena_printf(&c->arena, "%s: %s before another attempt; the last one said: %.*s", origin, what,
 		                    STR_ARG(c->attempt.result.error));
-	return text ? str_from(text) : STR("the turn was ended before its answer was complete");
+	return text ? str_from(text) : STR("The turn was ended before its answer was complete.");
 }
 
 static void settle_interrupted(struct conversation *c, uint64_t now_us)
