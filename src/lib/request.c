@@ -136,7 +136,7 @@ static void warn_short_key(const struct connector *c, struct problems *problems)
 static void lower_for_stranger(struct request *req, struct problems *problems)
 {
 	struct connector *c = req->connector;
-	int32_t most = req->options.max_retries >= 0 ? req->options.max_retries : c->class->retry.default_max_retries;
+	int32_t most = req->options.max_retries >= 0 ? req->options.max_retries : OPTIONS_STRANGER_RETRIES;
 
 	if (c->max_retries > most) {
 		problem_warning(problems, "/connector/params/max_retries", "More than %d extra attempts are not given here.", most);

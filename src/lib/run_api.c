@@ -143,17 +143,12 @@ static int make_executor(struct ff_run *run, struct executor **ret, struct error
 /* One sink over all outputs; takes them over in any case. */
 static int make_sink(struct outputs *outputs, struct sink **ret, struct error *err)
 {
-	int r;
+	size_t count = outputs->count;
 
-	if (outputs->count == 1) {
-		*ret = outputs->list[0];
-		r = 0;
-	} else {
-		r = sink_tee_new(outputs->list, outputs->count, ret);
-	}
-	if (r)
-		return error_nomem(err);
 	outputs->count = 0;
+	if (count != 1)
+		return sink_tee_new(outputs->list, count, ret) ? error_nomem(err) : 0;
+	*ret = outputs->list[0];
 	return 0;
 }
 
@@ -247,11 +242,9 @@ int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options,
 
 void ff_run_cancel(struct ff_run *run, uint64_t grace_ms)
 {
-	uint64_t now = clock_monotonic_us();
-
 	if (run->done)
 		return;
-	run_cancel(run->run, now, grace_ms ? now + grace_ms * 1000 : 0);
+	run_cancel(run->run, clock_monotonic_us(), grace_ms * 1000);
 	loop_defer(run->engine->loop, &run->engine->wake);
 }
 

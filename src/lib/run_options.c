@@ -57,61 +57,6 @@ static int set_flags(struct request *req, struct options *o, struct problems *pr
 	return 0;
 }
 
-/* 0 is no limit at all. */
-static bool longer(uint64_t asked, uint64_t given)
-{
-	return given && (!asked || asked > given);
-}
-
-/* Whether `asked` takes more than the operator gives under this key. */
-static bool raises(const char *key, const struct options *asked, const struct options *given)
-{
-	const struct {
-		const char *key;
-		bool raised;
-	} rules[] = {
-		{ "concurrency", asked->concurrency > given->concurrency || (given->adaptive && !asked->adaptive) },
-		{ "connect_timeout_ms", longer(asked->connect_timeout_ms, given->connect_timeout_ms) },
-		{ "idle_timeout_ms", longer(asked->idle_timeout_ms, given->idle_timeout_ms) },
-		{ "turn_timeout_ms", longer(asked->turn_timeout_ms, given->turn_timeout_ms) },
-		{ "deadline_ms", longer(asked->deadline_ms, given->deadline_ms) },
-		{ "max_retries", given->max_retries >= 0 && asked->max_retries > given->max_retries },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-		if (!strcmp(rules[i].key, key))
-			return rules[i].raised;
-	return false;
-}
-
-static const struct option_row *find_row(struct str key)
-{
-	size_t count;
-	const struct option_row *rows = options_table(&count);
-
-	for (size_t i = 0; i < count; i++)
-		if (str_eq(str_from(rows[i].key), key))
-			return &rows[i];
-	return NULL;
-}
-
-static void check_stranger(const struct json *object, const struct options *asked, const struct options *given,
-                           struct problems *problems)
-{
-	for (size_t i = 0; object->type == JSON_OBJECT && i < object->count; i++) {
-		const struct option_row *row = find_row(object->members[i].key);
-		char pointer[300] = "/options";
-
-		if (!row)
-			continue;
-		json_pointer_push(pointer, sizeof(pointer), str_from(row->key));
-		if (!row->stranger_lowers)
-			problem_error(problems, pointer, "Only the operator may set %s.", row->key);
-		else if (raises(row->key, asked, given))
-			problem_error(problems, pointer, "%s may be lowered here, not raised.", row->key);
-	}
-}
-
 /* The payload's member `options`, whether it is an object or not: options_from_json says what is wrong with it. */
 static int set_payload(struct request *req, struct options *o, struct problems *problems)
 {
@@ -123,8 +68,8 @@ static int set_payload(struct request *req, struct options *o, struct problems *
 	if (options_from_json(o, object, "/options", problems) == FF_ENOMEM)
 		return FF_ENOMEM;
 	if (req->engine->role == FF_ROLE_STRANGER)
-		check_stranger(object, o, &given, problems);
-	return 0;
+		options_limit(o, &given, "/options", problems);
+	return problems->nomem ? FF_ENOMEM : 0;
 }
 
 /* What does not come from a document is judged before any document is read: nobody waits for a large file to learn of a typing mistake. */

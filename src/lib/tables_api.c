@@ -44,9 +44,10 @@ static void describe_retries(const struct retry_rules *rules, char *out, size_t 
 		append(out, size, number);
 	}
 	if (rules->transport)
-		append(out, size, "transport errors");
-	else if (rules->connect_only)
-		append(out, size, "connect errors");
+		append(out, size,
+		       rules->connect_only        ? "connect errors"
+		       : rules->before_reply_only ? "transport errors before a reply"
+		                                  : "transport errors");
 	if (rules->timeouts)
 		append(out, size, "timeouts");
 	if (rules->should_retry_header)
