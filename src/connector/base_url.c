@@ -5,13 +5,14 @@
 
 static bool is_host_char(unsigned char c)
 {
-	return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_' ||
-	       c == '%' || c == '~';
+	return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' ||
+	       c == '_' || c == '%' || c == '~';
 }
 
 static bool is_bad_char(unsigned char c)
 {
-	return c <= 0x20 || c == 0x7f || c == '\\' || c == '"' || c == '<' || c == '>' || c == '^' || c == '`' || c == '{' || c == '|' || c == '}';
+	return c <= 0x20 || c == 0x7f || c == '\\' || c == '"' || c == '<' || c == '>' || c == '^' || c == '`' || c == '{' ||
+	       c == '|' || c == '}';
 }
 
 static size_t find_any(struct str s, const char *set)
@@ -186,8 +187,8 @@ size_t percent_encode(char *out, struct str text, const char *keep)
 
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_' ||
-		             c == '~' || (c && strchr(keep, c));
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
+		             c == '_' || c == '~' || (c && strchr(keep, c));
 
 		if (out && plain) {
 			out[len] = (char)c;

@@ -66,7 +66,8 @@ struct connector {
 struct retry_rules {
 	const int *statuses;         /* 0-terminated; 599 stands for every status >= 500 */
 	bool transport;              /* resolve, connect, tls, send, cut, garbage */
-	bool connect_only;           /* of those only resolve and connect (Gemini) */
+	bool connect_only;           /* of those only resolve and connect */
+	bool before_reply_only;      /* of those only what breaks before a byte of the reply: not cut, not garbage (Gemini) */
 	bool timeouts;               /* connect and idle timeouts */
 	bool should_retry_header;    /* x-should-retry overrides the status rule */
 	bool hints;                  /* retry-after, retry-after-ms, reset headers, hints in the body */
@@ -119,6 +120,7 @@ struct verdict {
 	struct usage usage;
 	int64_t hint_ms;  /* RETRY: wait asked for by the provider; -1: none */
 	bool daily_quota; /* the provider says that a daily (or longer) quota is spent */
+	bool setup_error; /* FATAL: the set-up is wrong for every turn (ChatOllama's validate_model_on_init): the sentence is the run's answer */
 };
 
 struct connector_turn;    /* state of one attempt, defined by each class */
