@@ -121,6 +121,20 @@ int buf_vprintf(struct buf *b, const char *format, va_list args)
 	return code;
 }
 
+void buf_shrink(struct buf *b, size_t room)
+{
+	size_t least = MAX(room, b->len + 1);
+	char *ptr;
+
+	if (b->room <= least)
+		return;
+	ptr = mem_realloc(b->ptr, least);
+	if (!ptr)
+		return;
+	b->ptr = ptr;
+	b->room = least;
+}
+
 char *buf_reserve(struct buf *b, size_t len)
 {
 	return ensure(b, len) ? NULL : b->ptr + b->len;

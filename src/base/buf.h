@@ -31,6 +31,8 @@ int buf_append_str(struct buf *b, struct str s);
 int buf_append_char(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 int buf_vprintf(struct buf *b, const char *format, va_list args) PRINTF_LIKE(2, 0);
+/* Gives memory beyond `room` bytes back, as far as the content allows. Cannot fail: at worst the memory stays. */
+void buf_shrink(struct buf *b, size_t room);
 /* Makes room for len more bytes and returns where they go (then call buf_commit), or NULL. */
 char *buf_reserve(struct buf *b, size_t len) WARN_UNUSED;
 void buf_commit(struct buf *b, size_t len);

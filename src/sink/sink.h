@@ -51,15 +51,20 @@ struct sink_output {
 	void *user;
 };
 
-/* response.c: the reference's response document, streamed in input order; indent 0 is compact. Datasets that finish early wait as text. */
+/*
+ * response.c: the reference's response document, streamed in input order; indent 0 is compact. Datasets that finish early wait as text.
+ * It is written in pieces of about 64 KiB; an empty run gives a valid document too. A document from which something was lost (memory, a write that failed)
+ * is left cut, and `end` says so: a whole-looking one would be believed.
+ */
 int sink_response_new(const struct sink_output *out, unsigned indent, struct sink **ret) WARN_UNUSED;
-/* jsonl.c: one answered dataset a line, in input order. */
+/* jsonl.c: one answered dataset a line, in input order. A line leaves at once when turns end slowly, else with those that follow it. */
 int sink_jsonl_new(const struct sink_output *out, struct sink **ret) WARN_UNUSED;
-/* tee.c: one record to many sinks (taken over); a turn counts when all have it; the first failing one is reported, the others go on. */
+/* tee.c: one record to many sinks (taken over, also on failure); a turn counts when all have it; the first failing one is reported, the others go on.
+ * No sink at all drops everything. */
 int sink_tee_new(struct sink **sinks, size_t count, struct sink **ret) WARN_UNUSED;
 void sink_free(struct sink *s); /* NULL is fine */
 
-/* Writes {"success": false, "error": text}. */
+/* Writes {"success": false, "error": text} and a newline. 0, FF_EOUTPUT or FF_ENOMEM. */
 int sink_write_failure(const struct sink_output *out, unsigned indent, struct str text) WARN_UNUSED;
 
 #endif
