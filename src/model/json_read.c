@@ -511,28 +511,26 @@ static int step_after_value(struct reader *r)
 	return code ? code : STEP_AFTER_VALUE;
 }
 
-static int read_value(struct reader *r)
+static int read_document(struct reader *r, size_t max_bytes)
 {
+	struct str text = str_of(r->start, (size_t)(r->end - r->start));
 	int step = STEP_VALUE;
+	if (text.len > max_bytes)
+		return over_limit(r, "the text is larger than the cap max-input-bytes allows", max_bytes);
+	if (str_starts_with(text, STR("\xEF\xBB\xBF")))
+		r->p += 3;
 	while (step == STEP_VALUE || step == STEP_AFTER_VALUE)
 		step = step == STEP_VALUE ? step_value(r) : step_after_value(r);
-	return step < 0 ? step : 0;
+	if (step < 0)
+		return step;
+	skip_space(r);
+	r->in_value = false;
+	return r->p < r->end ? malformed(r, r->p, "there is text after the end of the document") : 0;
 }
 
-static int read_first(struct reader *r, size_t max_bytes)
+int json_parse(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value, struct json_notes *notes,
+               struct json_error *err)
 {
-	size_t len = (size_t)(r->end - r->start);
-	if (len > max_bytes)
-		return over_limit(r, "the text is larger than the cap max-input-bytes allows", max_bytes);
-	if (str_starts_with(str_of(r->start, len), STR("\xEF\xBB\xBF")))
-		r->p += 3;
-	return read_value(r);
-}
-
-static int read_text(struct arena *a, struct str text, const struct json_limits *limits, bool whole, struct json *ret_value,
-                     size_t *ret_end, struct json_notes *notes, struct json_error *err)
-{
-	size_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : JSON_MAX_BYTES;
 	unsigned max_depth = limits && limits->max_depth ? limits->max_depth : JSON_MAX_DEPTH;
 	struct reader r;
 	int code;
@@ -546,32 +544,11 @@ static int read_text(struct arena *a, struct str text, const struct json_limits 
 	if (notes)
 		json_notes_init(notes);
 	reader_init(&r);
-	code = read_first(&r, max_bytes);
-	if (!code && whole) {
-		skip_space(&r);
-		r.in_value = false;
-		if (r.p < r.end)
-			code = malformed(&r, r.p, "there is text after the end of the document");
-	}
-	if (!code) {
+	code = read_document(&r, limits && limits->max_bytes ? limits->max_bytes : JSON_MAX_BYTES);
+	if (!code)
 		*ret_value = r.items[0];
-		if (ret_end)
-			*ret_end = (size_t)(r.p - r.start);
-	}
 	reader_release(&r);
 	return code;
-}
-
-int json_parse(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value, struct json_notes *notes,
-               struct json_error *err)
-{
-	return read_text(a, text, limits, true, ret_value, NULL, notes, err);
-}
-
-int json_parse_first(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value, size_t *ret_end,
-                     struct json_notes *notes, struct json_error *err)
-{
-	return read_text(a, text, limits, false, ret_value, ret_end, notes, err);
 }
 
 int json_parse_copy(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value,

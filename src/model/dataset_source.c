@@ -1,0 +1,293 @@
+/*
+ * dataset_source.c: datasets one after the other, from values of a document, from lines, or from several sources in turn.
+ *
+ * A pass begins at the start or with dataset_source_rewind and ends when next returns 0. Invalid datasets are problems and are skipped; they
+ * count for dataset.index, which is the position in the input.
+ */
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "model/source.h"
+
+enum source_kind { SOURCE_VALUES, SOURCE_LINES, SOURCE_JOIN };
+
+struct totals {
+	size_t datasets, batches;
+};
+
+struct dataset_source {
+	enum source_kind kind;
+	size_t position;              /* datasets of this pass so far, valid or not: the index of the next one */
+	struct totals so_far, passed; /* of this pass; of the last complete one */
+	bool read_once;               /* a pass was completed */
+
+	struct document *document; /* SOURCE_VALUES */
+	const struct json *values; /* `count` of them */
+	size_t count;
+	const char *pointer;
+	bool single;               /* the one value stands at `pointer` itself */
+	const struct json *refuse; /* not a value that holds datasets: said once a pass */
+
+	struct line_reader reader; /* SOURCE_LINES */
+	struct json_limits limits;
+	struct json_notes *notes; /* filled in the first pass; may be NULL */
+
+	struct dataset_source **parts; /* SOURCE_JOIN: `count` of them; the one being read */
+	size_t part;
+};
+
+/* ---- values of a document ---- */
+
+int source_of_values(struct document *d, const struct json *value, const char *pointer, struct dataset_source **ret)
+{
+	struct dataset_source *s = NEW(struct dataset_source);
+	if (!s)
+		return FF_ENOMEM;
+	s->kind = SOURCE_VALUES;
+	s->document = d;
+	s->pointer = pointer;
+	d->refs++;
+	if (value && value->type == JSON_ARRAY) {
+		s->values = value->items;
+		s->count = value->count;
+	} else if (value && pointer[0] == '\0') {
+		s->values = value;
+		s->count = 1;
+		s->single = true;
+	} else if (json_truthy(value)) {
+		s->refuse = value;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void refuse_value(const struct dataset_source *s, struct problems *problems)
+{
+	if (s->refuse->type == JSON_OBJECT)
+		problem_error(problems, s->pointer,
+		              "The member \"datasets\" must be an array of datasets, not an object: a single one stands in [ ].");
+	else
+		problem_error(problems, s->pointer, "The member \"datasets\" must be an array of datasets, not a %s.",
+		              json_type_name(s->refuse->type));
+}
+
+static int next_value(struct dataset_source *s, struct problems *problems, struct dataset **ret)
+{
+	if (s->refuse && s->position == 0) {
+		refuse_value(s, problems);
+		s->position = 1;
+	}
+	while (s->position < s->count) {
+		struct arena arena = ARENA_INIT;
+		size_t index = s->position++;
+		char pointer[64];
+		int code;
+		if (s->single)
+			(void)snprintf(pointer, sizeof(pointer), "%s", s->pointer);
+		else
+			(void)snprintf(pointer, sizeof(pointer), "%s/%zu", s->pointer, index);
+		code = dataset_from_json(&arena, &s->values[index], pointer, index, problems, ret);
+		if (code)
+			arena_release(&arena); /* a dataset that came took it over */
+		if (code != FF_EDATA)
+			return code ? code : 1;
+	}
+	return 0;
+}
+
+/* ---- lines ---- */
+
+int source_of_lines(const struct line_reader *reader, const struct json_limits *limits, struct json_notes *notes,
+                    struct dataset_source **ret)
+{
+	struct dataset_source *s = NEW(struct dataset_source);
+	if (!s)
+		return FF_ENOMEM;
+	s->kind = SOURCE_LINES;
+	s->reader = *reader;
+	s->limits = *limits;
+	s->notes = notes;
+	if (notes)
+		json_notes_init(notes);
+	*ret = s;
+	return 0;
+}
+
+static void first_place(char out[256], size_t line, const char *pointer)
+{
+	(void)snprintf(out, 256, "line %zu: %.200s", line, pointer);
+	out[utf8_cut(str_from(out), 255)] = '\0';
+}
+
+static void add_notes(struct json_notes *to, size_t line, const struct json_notes *from)
+{
+	if (!to)
+		return;
+	if (from->duplicates && !to->duplicates)
+		first_place(to->first_duplicate, line, from->first_duplicate);
+	if (from->lone_surrogates && !to->lone_surrogates)
+		first_place(to->first_surrogate, line, from->first_surrogate);
+	to->duplicates += from->duplicates;
+	to->lone_surrogates += from->lone_surrogates;
+}
+
+static void malformed_line(size_t line, const struct json_error *e, struct problems *problems)
+{
+	char pointer[320];
+	(void)snprintf(pointer, sizeof(pointer), "line %zu%s%s", line, e->pointer[0] ? ": " : "", e->pointer);
+	if (e->code == FF_ETOOBIG)
+		problem_error(problems, pointer, "The line is too big: %s (%zu).", e->what, e->limit);
+	else
+		problem_error(problems, pointer, "The line is not valid JSON: column %zu: %s.", e->column, e->what);
+}
+
+/* One line to a dataset: 0, FF_EDATA (a problem was added) or FF_ENOMEM. The arena stays the caller's unless 0. */
+static int read_line(struct dataset_source *s, struct str line, struct arena *arena, struct problems *problems,
+                     struct dataset **ret)
+{
+	size_t index = s->position++, number = s->reader.line;
+	char pointer[64];
+	struct json_notes notes;
+	struct json_error e;
+	struct json value;
+	if (!line_reader_borrows(&s->reader) && arena_str(arena, line, &line))
+		return FF_ENOMEM;
+	if (json_parse(arena, line, &s->limits, &value, &notes, &e)) {
+		if (e.code != FF_ENOMEM)
+			malformed_line(number, &e, problems);
+		return e.code == FF_ENOMEM ? FF_ENOMEM : FF_EDATA;
+	}
+	add_notes(s->notes, number, &notes);
+	(void)snprintf(pointer, sizeof(pointer), value.type == JSON_OBJECT ? "line %zu: " : "line %zu", number);
+	return dataset_from_json(arena, &value, pointer, index, problems, ret);
+}
+
+static int next_line(struct dataset_source *s, struct problems *problems, struct dataset **ret, struct error *err)
+{
+	for (;;) {
+		struct arena arena = ARENA_INIT;
+		struct str line;
+		int code = line_reader_next(&s->reader, &line, err);
+		if (code == FF_ETOOBIG) {
+			char pointer[64];
+			(void)snprintf(pointer, sizeof(pointer), "line %zu", s->reader.line);
+			problem_error(problems, pointer, "The line is larger than the cap max-input-bytes allows (%zu).",
+			              s->reader.max_bytes);
+			s->position++;
+			continue;
+		}
+		if (code != 1)
+			return code;
+		code = read_line(s, line, &arena, problems, ret);
+		if (code)
+			arena_release(&arena);
+		if (code != FF_EDATA)
+			return code ? error_nomem(err) : 1;
+	}
+}
+
+/* ---- several sources ---- */
+
+int dataset_source_join(struct dataset_source **sources, size_t count, struct dataset_source **ret)
+{
+	struct dataset_source *s = NEW(struct dataset_source);
+	if (!s)
+		return FF_ENOMEM;
+	s->kind = SOURCE_JOIN;
+	s->parts = mem_calloc(count ? count : 1, sizeof(*s->parts));
+	if (!s->parts) {
+		mem_free(s);
+		return FF_ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		s->parts[i] = sources[i];
+	s->count = count;
+	*ret = s;
+	return 0;
+}
+
+static int next_of_parts(struct dataset_source *s, struct problems *problems, struct dataset **ret, struct error *err)
+{
+	for (; s->part < s->count; s->part++) {
+		int code = dataset_source_next(s->parts[s->part], problems, ret, err);
+		if (code == 1)
+			(*ret)->index += s->position;
+		if (code != 0)
+			return code;
+		s->position += s->parts[s->part]->position;
+	}
+	return 0;
+}
+
+/* ---- all kinds ---- */
+
+static int end_pass(struct dataset_source *s, struct error *err)
+{
+	s->notes = NULL; /* a later pass would count everything again */
+	if (s->read_once && (s->passed.datasets != s->so_far.datasets || s->passed.batches != s->so_far.batches))
+		return error_set(
+		        err, FF_EIO, "",
+		        "The input changed while it was read: it had %zu datasets with %zu batches, and now has %zu with %zu.",
+		        s->passed.datasets, s->passed.batches, s->so_far.datasets, s->so_far.batches);
+	s->passed = s->so_far;
+	s->read_once = true;
+	return 0;
+}
+
+int dataset_source_next(struct dataset_source *s, struct problems *problems, struct dataset **ret, struct error *err)
+{
+	int code = 0;
+	switch (s->kind) {
+	case SOURCE_VALUES: code = next_value(s, problems, ret); break;
+	case SOURCE_LINES: code = next_line(s, problems, ret, err); break;
+	case SOURCE_JOIN: code = next_of_parts(s, problems, ret, err); break;
+	}
+	if (code == FF_ENOMEM || problems->nomem) {
+		if (code == 1)
+			dataset_free(*ret);
+		return error_nomem(err);
+	}
+	if (code == 1) {
+		s->so_far.datasets++;
+		s->so_far.batches += (*ret)->batch_count;
+	}
+	return code == 0 ? end_pass(s, err) : code;
+}
+
+int dataset_source_rewind(struct dataset_source *s, struct error *err)
+{
+	s->position = 0;
+	s->so_far = (struct totals){ 0, 0 };
+	s->part = 0;
+	if (s->kind == SOURCE_LINES)
+		line_reader_rewind(&s->reader);
+	for (size_t i = 0; s->kind == SOURCE_JOIN && i < s->count; i++) {
+		int code = dataset_source_rewind(s->parts[i], err);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+size_t dataset_source_datasets(const struct dataset_source *s)
+{
+	return s->passed.datasets;
+}
+
+size_t dataset_source_batches(const struct dataset_source *s)
+{
+	return s->passed.batches;
+}
+
+void dataset_source_free(struct dataset_source *s)
+{
+	if (!s)
+		return;
+	document_unref(s->document);
+	if (s->kind == SOURCE_LINES)
+		line_reader_release(&s->reader);
+	for (size_t i = 0; s->kind == SOURCE_JOIN && i < s->count; i++)
+		dataset_source_free(s->parts[i]);
+	mem_free(s->parts);
+	mem_free(s);
+}
