@@ -1,0 +1,61 @@
+/*
+ * reply.h: an HTTP reply as data: status, headers, body, and where a streamed body falls into pieces. Writers of the protocols fill it, delivery
+ * (deliver.h) sends it. Pure.
+ */
+#ifndef FF_FRONT_MOCK_REPLY_H
+#define FF_FRONT_MOCK_REPLY_H
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "front/mock/route.h"
+
+#define REPLY_HEADERS 32
+#define REPLY_PIECES  64
+
+struct reply_header {
+	char *name, *value; /* owned */
+};
+
+struct reply {
+	unsigned status;
+	struct buf body;
+	struct reply_header headers[REPLY_HEADERS];
+	size_t header_count;
+	bool streamed;             /* chunked, a chunk a piece; else with a length */
+	size_t ends[REPLY_PIECES]; /* streamed: the end offset of each piece */
+	size_t piece_count;
+	size_t repeat; /* streamed: the piece an endless stream repeats; plain bodies are padded with spaces */
+	int failed;    /* FF_ENOMEM: what is in it is not whole */
+};
+
+void reply_init(struct reply *r);
+void reply_release(struct reply *r);
+/* Forgets everything but keeps the body's memory. */
+void reply_clear(struct reply *r);
+/* Sets a header; one of that name is replaced. */
+void reply_header(struct reply *r, struct str name, struct str value);
+#define reply_header_lit(r, name, value) reply_header((r), STR(name), STR(value))
+void reply_header_u64(struct reply *r, const char *name, uint64_t value);
+/* Ends a piece of a streamed body here. */
+void reply_end_piece(struct reply *r);
+/* 0, or FF_ENOMEM when anything was lost. */
+int reply_failed(const struct reply *r);
+
+/* ---- errors, in the shape of the protocol ---- */
+
+struct api_error {
+	unsigned status;
+	const char *message;
+	const char *type;  /* OpenAI's type, or NULL: the usual one of the status */
+	const char *param; /* or NULL */
+	const char *code;  /* OpenAI's code, Gemini's ErrorInfo reason; or NULL */
+	uint64_t retry_us; /* 429, 503: 0 when there is no hint */
+	const char *quota; /* Gemini, 429: the name of the quota, or NULL */
+};
+
+/* Replaces the reply by the error as the protocol writes it, with its retry headers. */
+void reply_error(struct reply *r, enum proto proto, const struct api_error *e);
+/* The reason phrase for a status: "Too Many Requests". */
+const char *reply_reason(unsigned status);
+
+#endif
