@@ -1,0 +1,386 @@
+/*
+ * http_curl_origin.c: origins, the URLs that lead to them, and the gate in front of an origin that was not reached yet.
+ *
+ * The gate: five hundred exchanges started at once to one name would start five hundred resolver threads, and nothing is known about the protocol. So the
+ * first exchange of an origin goes alone until its request is on a connection; the others wait in the origin. If it fails to get that far (name, connect,
+ * TLS, address), those that waited share its failure: they would have asked the same question at the same moment. Waiting counts as connecting: the
+ * connect timeout of each one runs from its own start. An origin falls back behind the gate when an attempt fails while none of its exchanges has a
+ * connection, and after CONNECTION_MAX_AGE_S without work.
+ *
+ * The name: libcurl would forget an address after a minute, and then all exchanges that open a connection at that moment resolve at once. So only one
+ * exchange at a time may find the address too old; the others use it whatever its age.
+ *
+ * A route is a URL under the flags that choose its origin. It is parsed once; libcurl is given that handle. Easy handles refer to the route they used last.
+ */
+#include "base/alloc.h"
+#include "net/http_curl_internal.h"
+#include "net/url_curl.h"
+
+/* ---- routes ---- */
+
+static bool same_text(const char *text, struct str s)
+{
+	return str_eq(str_from(text), s);
+}
+
+static bool route_serves(const struct route *r, const struct http_request *request)
+{
+	return r->url_len == request->url.len && memcmp(r->url, request->url.ptr, r->url_len) == 0 &&
+	       r->http11 == request->http11 && r->insecure == request->insecure_tls && same_text(r->proxy, request->proxy) &&
+	       same_text(r->cafile, request->cafile);
+}
+
+static void origin_unroute(struct origin *origin);
+
+void route_unref(struct route *route)
+{
+	if (!route || --route->refs > 0)
+		return;
+	if (route->origin)
+		origin_unroute(route->origin);
+	curl_url_cleanup(route->handle);
+	mem_free(route->url);
+	mem_free(route->proxy);
+	mem_free(route->cafile);
+	mem_free(route);
+}
+
+static void remember(struct http_curl *t, size_t from, struct route *route)
+{
+	memmove(t->routes + 1, t->routes, from * sizeof(t->routes[0]));
+	t->routes[0] = route;
+}
+
+static int origin_get(struct http_curl *t, const struct route *route, struct origin **ret, struct error *err);
+
+static char *copy(struct str s)
+{
+	return mem_strndup(s.ptr ? s.ptr : "", s.len);
+}
+
+static int route_new(struct http_curl *t, const struct http_request *request, struct route **ret, struct error *err)
+{
+	struct route *r = NEW(struct route);
+	int code;
+
+	if (!r)
+		return error_nomem(err);
+	r->refs = 1;
+	r->http11 = request->http11;
+	r->insecure = request->insecure_tls;
+	r->url = copy(request->url);
+	r->url_len = request->url.len;
+	r->proxy = copy(request->proxy);
+	r->cafile = copy(request->cafile);
+	code = r->url && r->proxy && r->cafile ? url_curl_parse(request->url, &r->handle, err) : error_nomem(err);
+	if (!code)
+		code = origin_get(t, r, &r->origin, err);
+	if (code) {
+		route_unref(r);
+		return code;
+	}
+	r->origin->routes++;
+	*ret = r;
+	return 0;
+}
+
+int route_get(struct http_curl *t, const struct http_request *request, struct route **ret, struct error *err)
+{
+	struct route *route = NULL;
+	int code;
+
+	for (size_t i = 0; i < ROUTES_KEPT && t->routes[i]; i++) {
+		route = t->routes[i];
+		if (!route_serves(route, request))
+			continue;
+		if (i)
+			remember(t, i, route);
+		route->refs++;
+		*ret = route;
+		return 0;
+	}
+	code = route_new(t, request, &route, err);
+	if (code)
+		return code;
+	route_unref(t->routes[ROUTES_KEPT - 1]);
+	remember(t, ROUTES_KEPT - 1, route);
+	route->refs++;
+	*ret = route;
+	return 0;
+}
+
+/* ---- origins ---- */
+
+static void origin_free(struct origin *origin)
+{
+	for (size_t i = 0; i < origin->shard_count; i++)
+		shard_free(origin->shards[i]);
+	origin->t->stats.shards -= origin->shard_count;
+	mem_free(origin->shards);
+	list_remove(&origin->link);
+	list_remove(&origin->gate_link);
+	if (origin->key)
+		map_remove(&origin->t->origins, str_from(origin->key));
+	url_parts_release(&origin->parts);
+	mem_free(origin->key);
+	mem_free(origin->proxy);
+	mem_free(origin->no_proxy);
+	mem_free(origin);
+}
+
+/* An origin outlives its routes: its connections may serve the next URL. One that was never used goes with them. */
+static void origin_unroute(struct origin *origin)
+{
+	if (--origin->routes == 0 && origin->shard_count == 0)
+		origin_free(origin);
+}
+
+static bool is_allowed(const struct http_curl *t, const char *name)
+{
+	for (size_t i = 0; i < t->allowed_count; i++)
+		if (strcmp(t->allowed[i], name) == 0)
+			return true;
+	return false;
+}
+
+static const char *proxy_of(const struct http_curl *t, const struct route *route, const struct url_parts *parts)
+{
+	const char *configured = strcmp(parts->scheme, "https") == 0 ? t->proxy_https : t->proxy_http;
+
+	if (route->proxy[0])
+		return route->proxy;
+	return configured ? configured : "";
+}
+
+/* What a stranger's payload may not ask for. */
+static int check_stranger(const struct origin *origin, struct error *err)
+{
+	if (!origin->t->stranger || origin->exempt)
+		return 0;
+	if (strcmp(origin->parts.scheme, "https") != 0)
+		return error_set(err, FF_EUSAGE, "", "Plain http to %s is not allowed here; use https.", origin->peer);
+	if (origin->proxy[0])
+		return error_set(err, FF_EUSAGE, "",
+		                 "A proxy is configured, so only allowed origins can be reached, and %s is not one of them.",
+		                 origin->parts.origin);
+	return 0;
+}
+
+/* Fills a fresh origin; it owns the parts on success and failure. */
+static int origin_fill(struct origin *origin, const struct route *route, struct error *err)
+{
+	const struct http_curl *t = origin->t;
+	const char *proxy = proxy_of(t, route, &origin->parts);
+
+	origin->peer = strstr(origin->parts.origin, "://") + 3;
+	origin->exempt = is_allowed(t, origin->parts.origin);
+	origin->http11 = route->http11 || strcmp(origin->parts.scheme, "http") == 0;
+	origin->proxy = mem_strdup(proxy);
+	origin->no_proxy = mem_strdup(route->proxy[0] || !t->no_proxy ? "" : t->no_proxy);
+	if (!origin->proxy || !origin->no_proxy)
+		return error_nomem(err);
+	return check_stranger(origin, err);
+}
+
+static int origin_new(struct http_curl *t, const struct route *route, struct url_parts *parts, struct trust *trust, const char *key,
+                      struct origin **ret, struct error *err)
+{
+	struct origin *origin = NEW(struct origin);
+	int code;
+
+	if (!origin)
+		return error_nomem(err);
+	origin->t = t;
+	origin->trust = trust;
+	origin->id = ++t->next_origin_id;
+	origin->parts = *parts;
+	*parts = (struct url_parts){ .scheme = NULL };
+	list_init(&origin->link);
+	list_init(&origin->gate_link);
+	list_init(&origin->waiting);
+	code = origin_fill(origin, route, err);
+	if (!code) {
+		origin->key = mem_strdup(key);
+		if (!origin->key || map_put(&t->origins, str_from(origin->key), origin, NULL))
+			code = error_nomem(err);
+	}
+	if (code) {
+		origin_free(origin);
+		return code;
+	}
+	list_push_back(&t->origins_list, &origin->link);
+	*ret = origin;
+	return 0;
+}
+
+static int origin_get(struct http_curl *t, const struct route *route, struct origin **ret, struct error *err)
+{
+	CLEANUP(url_parts_release) struct url_parts parts = { .scheme = NULL };
+	CLEANUP(buf_release) struct buf key;
+	struct trust *trust;
+	int code = url_curl_parts(route->handle, &parts, err);
+
+	buf_init(&key, (size_t)1 << 20);
+	if (!code)
+		code = trust_get(t, str_from(route->cafile), route->insecure, &trust, err);
+	if (code)
+		return code;
+	buf_printf(&key, "%s\n%d%d\n%s\n%s", parts.origin, route->http11, route->insecure, route->cafile, route->proxy);
+	if (buf_failed(&key))
+		return error_nomem(err);
+	*ret = map_get(&t->origins, buf_str(&key));
+	return *ret ? 0 : origin_new(t, route, &parts, trust, key.ptr, ret, err);
+}
+
+/* ---- the gate ---- */
+
+static void age(struct origin *origin, uint64_t now_us)
+{
+	if (origin->state == ORIGIN_KNOWN && origin->in_flight == 0 &&
+	    now_us - origin->used_us > CONNECTION_MAX_AGE_S * UINT64_C(1000000))
+		origin->state = ORIGIN_UNKNOWN;
+}
+
+void origin_admit(struct origin *origin)
+{
+	age(origin, loop_now_us(origin->t->loop));
+	while (!list_empty(&origin->waiting)) {
+		struct http_transfer *x = LIST_ENTRY(origin->waiting.next, struct http_transfer, link);
+
+		if (origin->state == ORIGIN_UNKNOWN && origin->leader)
+			return;
+		if (origin->state == ORIGIN_UNKNOWN)
+			origin->leader = x;
+		list_remove(&x->link);
+		if (transfer_launch(x))
+			transfer_end_later(x, HTTP_FAILED_LOCAL, "out of memory");
+	}
+}
+
+void origin_admit_later(struct origin *origin)
+{
+	if (list_empty(&origin->gate_link))
+		list_push_back(&origin->t->gates, &origin->gate_link);
+	http_curl_work(origin->t);
+}
+
+static bool speaks_h2(CURL *easy)
+{
+	struct curl_tlssessioninfo *tls = NULL;
+	const unsigned char *protocol = NULL;
+	unsigned len = 0;
+
+	if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) || !tls || tls->backend != CURLSSLBACKEND_OPENSSL ||
+	    !tls->internals)
+		return false;
+	SSL_get0_alpn_selected(tls->internals, &protocol, &len);
+	return len == 2 && memcmp(protocol, "h2", 2) == 0;
+}
+
+void origin_reached(struct origin *origin, struct http_transfer *x)
+{
+	origin->connected++;
+	origin->state = ORIGIN_KNOWN;
+	if (origin->leader == x)
+		origin->leader = NULL;
+	if (x->new_connection) {
+		origin->resolved_us = loop_now_us(origin->t->loop);
+		origin->h2 = !origin->http11 && speaks_h2(x->easy);
+	}
+	if (!list_empty(&origin->waiting))
+		origin_admit_later(origin);
+}
+
+static bool fails_all_alike(enum http_failure failure)
+{
+	return failure == HTTP_FAILED_RESOLVE || failure == HTTP_FAILED_CONNECT || failure == HTTP_FAILED_TLS ||
+	       failure == HTTP_FAILED_ADDRESS;
+}
+
+static void share_failure(struct origin *origin, const struct http_result *result)
+{
+	struct list *node;
+
+	while ((node = list_pop_front(&origin->waiting)))
+		transfer_end_later(LIST_ENTRY(node, struct http_transfer, link), result->failure, result->text);
+}
+
+void origin_left(struct origin *origin, struct http_transfer *x)
+{
+	bool unreached = x->sends == 0 && (fails_all_alike(x->result.failure) || x->result.failure == HTTP_TIMED_OUT_CONNECT);
+
+	if (x->sends)
+		origin->connected--;
+	if (unreached && origin->connected == 0)
+		origin->state = ORIGIN_UNKNOWN;
+	if (origin->refresher == x)
+		origin->refresher = NULL;
+	if (origin->leader == x) {
+		origin->leader = NULL;
+		if (fails_all_alike(x->result.failure))
+			share_failure(origin, &x->result);
+	}
+	origin->used_us = loop_now_us(origin->t->loop);
+	if (!list_empty(&origin->waiting))
+		origin_admit_later(origin);
+	else if (origin->in_flight == 0 && !heap_node_armed(&origin->t->sweep.node))
+		timer_arm(origin->t->timers, &origin->t->sweep, origin->used_us + ORIGIN_IDLE_US);
+}
+
+/* ---- the end ---- */
+
+static void forget_routes(struct http_curl *t, const struct origin *origin)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < ROUTES_KEPT && t->routes[i]; i++) {
+		struct route *route = t->routes[i];
+		t->routes[i] = NULL;
+		if (route->origin == origin)
+			route_unref(route);
+		else
+			t->routes[kept++] = route;
+	}
+	LIST_FOR_EACH (node, next, &t->spare) {
+		struct http_transfer *x = LIST_ENTRY(node, struct http_transfer, link);
+		if (x->route && x->route->origin == origin)
+			transfer_forget_route(x);
+	}
+}
+
+static bool is_busy(const struct origin *origin)
+{
+	return origin->in_flight || !list_empty(&origin->waiting) || origin->users;
+}
+
+void origins_close_idle(struct http_curl *t, uint64_t now_us)
+{
+	uint64_t next_us = CLOCK_NEVER;
+
+	LIST_FOR_EACH (node, next, &t->origins_list) {
+		struct origin *origin = LIST_ENTRY(node, struct origin, link);
+
+		if (is_busy(origin))
+			continue;
+		if (origin->used_us + ORIGIN_IDLE_US > now_us) {
+			next_us = MIN(next_us, origin->used_us + ORIGIN_IDLE_US);
+			continue;
+		}
+		origin->routes++; /* held until here, so that its last route does not free it */
+		forget_routes(t, origin);
+		origin_free(origin);
+	}
+	timer_arm(t->timers, &t->sweep, next_us);
+}
+
+void origins_release(struct http_curl *t)
+{
+	LIST_FOR_EACH (node, next, &t->origins_list) {
+		struct origin *origin = LIST_ENTRY(node, struct origin, link);
+
+		origin->routes++;
+		forget_routes(t, origin);
+		origin_free(origin);
+	}
+	map_release(&t->origins);
+}

@@ -1,0 +1,304 @@
+/*
+ * loop.c: one libuv loop, the deadline heap and the deferred calls, turned by hand one pass at a time.
+ *
+ * A pass:
+ *   1. uv_run: blocks (loop_wait) or not (loop_process), then the callbacks of descriptors run;
+ *   2. timers that are due, deferred calls;
+ *   3. the step hook (the engine), once, after everything that happened;
+ *   4. timers and deferred calls again, so that what the step started is sent in this pass and not after another epoll_wait.
+ *
+ * The only uv_timer bounds the time uv_run may block; it does nothing when it fires, because deadlines live in the heap. Nothing here
+ * costs a system call in a pass beyond epoll_wait and the signal mask (two, three when SIGPIPE was not blocked before).
+ *
+ * Invariants: `stale` is set right before epoll_wait, so that the first reader of the clock after it reads it anew; `touched` says that
+ * libuv holds a change of interest that the epoll set does not know yet: a foreign loop must then call us at once, our own uv_run
+ * hands it over by itself.
+ *
+ * SIGPIPE: libcurl's own guard costs two sigactions a socket event, so it is off and the signal is blocked for a pass. One that came
+ * meanwhile is taken out before the mask is restored: a host program that never touched SIGPIPE must not die of our peers.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "net/loop.h"
+
+struct loop {
+	uv_loop_t uv;
+	uv_timer_t wake; /* ends a blocking uv_run; unreferenced */
+	uv_prepare_t
+	        prepare; /* marks the clock stale before epoll_wait; referenced only inside uv_run, so that uv_run always polls */
+	struct timers timers;
+	struct list deferred;
+	uint64_t (*step)(void *user, uint64_t now_us);
+	void *step_user;
+	uint64_t step_next_us; /* what the step asked for */
+	uint64_t now_us;
+	uint64_t lag_max_us;
+	bool stale, touched;
+};
+
+static void wake_fired(uv_timer_t *timer UNUSED)
+{
+}
+
+static void before_poll(uv_prepare_t *prepare)
+{
+	struct loop *l = prepare->data;
+
+	l->stale = true;
+}
+
+static int init_uv(struct loop *l)
+{
+	int failed = uv_loop_init(&l->uv);
+
+	if (failed)
+		return failed;
+	uv_timer_init(&l->uv, &l->wake);
+	uv_unref((uv_handle_t *)&l->wake);
+	uv_prepare_init(&l->uv, &l->prepare);
+	l->prepare.data = l;
+	uv_prepare_start(&l->prepare, before_poll);
+	uv_unref((uv_handle_t *)&l->prepare);
+	return 0;
+}
+
+int loop_new(struct loop **ret, struct error *err)
+{
+	struct loop *l = NEW(struct loop);
+	int failed;
+
+	if (!l)
+		return error_nomem(err);
+	failed = init_uv(l);
+	if (failed) {
+		mem_free(l);
+		if (failed == UV_ENOMEM)
+			return error_nomem(err);
+		return error_set(err, FF_EINTERNAL, "",
+		                 "The event loop cannot be set up: %s; raise the limit on open files (ulimit -n).",
+		                 uv_strerror(failed));
+	}
+	timers_init(&l->timers);
+	list_init(&l->deferred);
+	l->step_next_us = CLOCK_NEVER;
+	l->now_us = clock_monotonic_us();
+	*ret = l;
+	return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *user UNUSED)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+void loop_free(struct loop *l)
+{
+	if (!l)
+		return;
+	uv_walk(&l->uv, close_handle, NULL);
+	while (uv_run(&l->uv, UV_RUN_NOWAIT)) /* each closing handle gets its callback */
+		;
+	uv_loop_close(&l->uv);
+	timers_release(&l->timers);
+	mem_free(l);
+}
+
+struct timers *loop_timers(struct loop *l)
+{
+	return &l->timers;
+}
+
+struct uv_loop_s *loop_uv(struct loop *l)
+{
+	return &l->uv;
+}
+
+static uint64_t refresh(struct loop *l)
+{
+	l->now_us = clock_monotonic_us();
+	l->stale = false;
+	return l->now_us;
+}
+
+uint64_t loop_now_us(const struct loop *l)
+{
+	/* Every loop is made by loop_new, so the object itself is not const: the cache may be renewed behind a reader's back. */
+	return l->stale ? refresh((struct loop *)(uintptr_t)l) : l->now_us;
+}
+
+void loop_touch(struct loop *l)
+{
+	l->touched = true;
+}
+
+void deferred_init(struct deferred *d, void (*call)(struct deferred *))
+{
+	list_init(&d->link);
+	d->call = call;
+}
+
+void loop_defer(struct loop *l, struct deferred *d)
+{
+	if (list_empty(&d->link))
+		list_push_back(&l->deferred, &d->link);
+}
+
+void deferred_cancel(struct deferred *d)
+{
+	list_remove(&d->link);
+}
+
+/* Makes the calls asked for up to now; those that are asked for meanwhile wait for the next round. */
+static void run_deferred(struct loop *l)
+{
+	struct list due, *node;
+
+	if (list_empty(&l->deferred))
+		return;
+	due = l->deferred;
+	due.next->prev = &due;
+	due.prev->next = &due;
+	list_init(&l->deferred);
+	while ((node = list_pop_front(&due))) {
+		struct deferred *d = LIST_ENTRY(node, struct deferred, link);
+		d->call(d);
+	}
+}
+
+static void note_lag(struct loop *l, uint64_t since_us, uint64_t now_us)
+{
+	if (now_us > since_us && now_us - since_us > l->lag_max_us)
+		l->lag_max_us = now_us - since_us;
+}
+
+static void run_due(struct loop *l)
+{
+	uint64_t now_us = loop_now_us(l);
+
+	if (timers_next(&l->timers) <= now_us)
+		timers_run(&l->timers, now_us);
+	run_deferred(l);
+}
+
+/* Steps 2 to 4 of a pass. Its length is lag too: a timer that fell due at its start would have waited for its end. */
+static void after_poll(struct loop *l)
+{
+	uint64_t start_us = loop_now_us(l);
+
+	note_lag(l, timers_next(&l->timers), start_us);
+	run_due(l);
+	if (l->step)
+		l->step_next_us = l->step(l->step_user, loop_now_us(l));
+	run_due(l);
+	note_lag(l, start_us, refresh(l));
+}
+
+void loop_on_step(struct loop *l, uint64_t (*step)(void *user, uint64_t now_us), void *user)
+{
+	l->step = step;
+	l->step_user = user;
+	l->step_next_us = step ? 0 : CLOCK_NEVER; /* call it soon: it has not said yet what it waits for */
+}
+
+int loop_fd(const struct loop *l)
+{
+	return uv_backend_fd(&l->uv);
+}
+
+/* How long nothing is due: 0, milliseconds rounded up, or -1. */
+static int quiet_ms(const struct loop *l)
+{
+	uint64_t next_us = MIN(timers_next(&l->timers), l->step_next_us), now_us, ms;
+
+	if (!list_empty(&l->deferred))
+		return 0;
+	if (next_us == CLOCK_NEVER)
+		return -1;
+	now_us = clock_monotonic_us();
+	if (next_us <= now_us)
+		return 0;
+	ms = (next_us - now_us + 999) / 1000;
+	return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+int loop_timeout_ms(const struct loop *l)
+{
+	return l->touched ? 0 : quiet_ms(l);
+}
+
+/* Blocks SIGPIPE in this thread; returns whether mask_restore has something to do. */
+static bool mask_sigpipe(sigset_t *ret_before)
+{
+	sigset_t pipe_only;
+
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	return pthread_sigmask(SIG_BLOCK, &pipe_only, ret_before) == 0 && !sigismember(ret_before, SIGPIPE);
+}
+
+static void mask_restore(const sigset_t *before)
+{
+	static const struct timespec at_once = { 0, 0 };
+	sigset_t pipe_only;
+
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	while (sigtimedwait(&pipe_only, NULL, &at_once) > 0 || errno == EINTR)
+		;
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+static void poll_once(struct loop *l, int timeout_ms)
+{
+	l->touched = false;
+	uv_ref((uv_handle_t *)&l->prepare);
+	if (timeout_ms > 0) {
+		uv_update_time(&l->uv);
+		uv_timer_start(&l->wake, wake_fired, (uint64_t)timeout_ms, 0);
+	}
+	uv_run(&l->uv, timeout_ms == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+	if (timeout_ms > 0)
+		uv_timer_stop(&l->wake);
+	uv_unref((uv_handle_t *)&l->prepare);
+}
+
+static int pass(struct loop *l, int timeout_ms)
+{
+	sigset_t before;
+	bool masked = mask_sigpipe(&before);
+
+	poll_once(l, timeout_ms);
+	after_poll(l);
+	if (masked)
+		mask_restore(&before);
+	return uv_loop_alive(&l->uv) || !list_empty(&l->deferred) || timers_next(&l->timers) != CLOCK_NEVER;
+}
+
+int loop_process(struct loop *l)
+{
+	return pass(l, 0);
+}
+
+int loop_wait(struct loop *l, int timeout_ms)
+{
+	int quiet = quiet_ms(l);
+
+	if (quiet >= 0 && (timeout_ms < 0 || quiet < timeout_ms))
+		timeout_ms = quiet;
+	return pass(l, timeout_ms);
+}
+
+uint64_t loop_lag_max_us(struct loop *l)
+{
+	uint64_t lag = l->lag_max_us;
+
+	l->lag_max_us = 0;
+	return lag;
+}

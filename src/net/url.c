@@ -1,0 +1,182 @@
+/*
+ * url.c: a URL taken apart by libcurl, which also sends it: what is checked here is what is connected to.
+ *
+ * Not a parser: every part comes from curl_url_get. Costs a few microseconds and a dozen small allocations; the transport parses a URL once
+ * and keeps it as long as requests go there.
+ */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "net/url.h"
+#include "net/url_curl.h"
+
+#define URL_MAX_BYTES (64u << 10)
+
+static void curl_free_p(void *pointer_to_pointer)
+{
+	curl_free(*(char **)pointer_to_pointer);
+}
+
+static void curl_url_p(void *pointer_to_handle)
+{
+	curl_url_cleanup(*(CURLU **)pointer_to_handle);
+}
+
+static void mem_clean_p(char **text)
+{
+	mem_free(*text);
+}
+
+static int bad_url(struct error *err, const char *why)
+{
+	return error_set(err, FF_EUSAGE, "", "The URL is not a usable http or https URL: %s.", why);
+}
+
+/* libcurl's words for what users do wrong most often are terse; the others pass as they are. */
+static const char *why_refused(CURLUcode code)
+{
+	switch (code) {
+	case CURLUE_BAD_SCHEME:
+	case CURLUE_UNSUPPORTED_SCHEME: return "it must begin with http:// or https://";
+	case CURLUE_NO_HOST: return "it names no host";
+	case CURLUE_BAD_PORT_NUMBER: return "its port is not a number from 0 to 65535";
+	case CURLUE_BAD_HOSTNAME: return "its host name has a character that no host name may have";
+	case CURLUE_BAD_IPV6: return "its IPv6 address is malformed";
+	case CURLUE_MALFORMED_INPUT: return "it is malformed (a space or a control character must be percent-encoded)";
+	default: return curl_url_strerror(code);
+	}
+}
+
+int url_curl_parse(struct str url, CURLU **ret, struct error *err)
+{
+	CLEANUP(curl_url_p) CURLU *u = NULL;
+	CLEANUP(mem_clean_p) char *text = NULL;
+	CURLUcode code;
+
+	if (url.len == 0)
+		return bad_url(err, "it is empty");
+	if (url.len > URL_MAX_BYTES)
+		return bad_url(err, "it is longer than 64 KiB");
+	if (memchr(url.ptr, '\0', url.len))
+		return bad_url(err, "it contains a NUL byte");
+	text = mem_strndup(url.ptr, url.len);
+	u = curl_url();
+	if (!text || !u)
+		return error_nomem(err);
+	code = curl_url_set(u, CURLUPART_URL, text, 0);
+	if (code == CURLUE_OUT_OF_MEMORY)
+		return error_nomem(err);
+	if (code)
+		return bad_url(err, why_refused(code));
+	*ret = u;
+	u = NULL;
+	return 0;
+}
+
+/* One part as our own string, ASCII letters lowered. */
+static int part(CURLU *u, CURLUPart what, unsigned flags, char **ret, struct error *err)
+{
+	CLEANUP(curl_free_p) char *text = NULL;
+	CURLUcode code = curl_url_get(u, what, &text, flags);
+
+	if (code == CURLUE_OUT_OF_MEMORY)
+		return error_nomem(err);
+	if (code)
+		return bad_url(err, why_refused(code));
+	*ret = mem_strdup(text);
+	if (!*ret)
+		return error_nomem(err);
+	for (char *c = *ret; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	return 0;
+}
+
+static int get_host(CURLU *u, char **ret, struct error *err)
+{
+	int code = part(u, CURLUPART_HOST, CURLU_PUNYCODE, ret, err);
+	size_t len;
+
+	if (code == FF_EUSAGE) /* an international name that does not convert: libcurl will say so when it connects */
+		code = part(u, CURLUPART_HOST, 0, ret, err);
+	if (code)
+		return code;
+	len = strlen(*ret);
+	if (len == 0) {
+		mem_free(*ret);
+		*ret = NULL;
+		return bad_url(err, "it names no host");
+	}
+	if ((*ret)[0] == '[' && (*ret)[len - 1] == ']') {
+		memmove(*ret, *ret + 1, len - 2);
+		(*ret)[len - 2] = '\0';
+	}
+	return 0;
+}
+
+static int get_port(CURLU *u, uint16_t *ret, struct error *err)
+{
+	CLEANUP(mem_clean_p) char *text = NULL;
+	uint64_t port;
+	int code = part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, &text, err);
+
+	if (code)
+		return code;
+	if (!str_to_u64(str_from(text), &port) || port == 0 || port > UINT16_MAX)
+		return bad_url(err, "its port is not a number from 1 to 65535");
+	*ret = (uint16_t)port;
+	return 0;
+}
+
+static int get_origin(struct url_parts *parts, struct error *err)
+{
+	CLEANUP(buf_release) struct buf origin;
+	const char *open = strchr(parts->host, ':') ? "[" : "", *close = *open ? "]" : "";
+
+	buf_init(&origin, URL_MAX_BYTES * 4);
+	buf_printf(&origin, "%s://%s%s%s:%u", parts->scheme, open, parts->host, close, (unsigned)parts->port);
+	if (buf_failed(&origin))
+		return error_nomem(err);
+	parts->origin = mem_strndup(origin.ptr, origin.len);
+	return parts->origin ? 0 : error_nomem(err);
+}
+
+int url_curl_parts(CURLU *u, struct url_parts *ret, struct error *err)
+{
+	struct url_parts parts = { .scheme = NULL };
+	int code = part(u, CURLUPART_SCHEME, 0, &parts.scheme, err);
+
+	if (!code && !str_eq(str_from(parts.scheme), STR("http")) && !str_eq(str_from(parts.scheme), STR("https")))
+		code = bad_url(err, why_refused(CURLUE_UNSUPPORTED_SCHEME));
+	if (!code)
+		code = get_host(u, &parts.host, err);
+	if (!code)
+		code = get_port(u, &parts.port, err);
+	if (!code)
+		code = get_origin(&parts, err);
+	if (code) {
+		url_parts_release(&parts);
+		return code;
+	}
+	*ret = parts;
+	return 0;
+}
+
+int url_parse(struct str url, struct url_parts *ret, struct error *err)
+{
+	CLEANUP(curl_url_p) CURLU *u = NULL;
+	int code = url_curl_parse(url, &u, err);
+
+	return code ? code : url_curl_parts(u, ret, err);
+}
+
+void url_parts_release(struct url_parts *p)
+{
+	mem_free(p->scheme);
+	mem_free(p->host);
+	mem_free(p->origin);
+	*p = (struct url_parts){ .scheme = NULL };
+}
