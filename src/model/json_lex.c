@@ -15,26 +15,22 @@ struct escape {
 	bool lone;
 };
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* Value of a hexadecimal digit + 1; 0 for every other byte. */
+static const uint8_t hex_digit[256] = {
+	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 /* Four hexadecimal digits. Returns how many are right: 4, or the index of the wrong one. */
-static unsigned read_hex4(const char *p, const char *end, uint32_t *ret)
+static inline unsigned read_hex4(const char *p, const char *end, uint32_t *ret)
 {
 	uint32_t value = 0;
 	for (unsigned i = 0; i < 4; i++) {
-		int digit = p + i < end ? hex_value(p[i]) : -1;
-		if (digit < 0)
+		unsigned digit = p + i < end ? hex_digit[(unsigned char)p[i]] : 0;
+		if (digit == 0)
 			return i;
-		value = value << 4 | (uint32_t)digit;
+		value = value << 4 | (digit - 1);
 	}
 	*ret = value;
 	return 4;
@@ -89,6 +85,26 @@ static size_t utf8_length(uint32_t code_point)
 	return code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
 }
 
+static inline bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* Behind the well-formed characters of several bytes at p. Those of three, which is most of the world's text, are checked here. */
+static inline const char *skip_characters(const char *p, const char *end)
+{
+	while (p < end && (unsigned char)*p >= 0x80) {
+		unsigned char lead = (unsigned char)*p;
+		size_t len = 3;
+		if (!(end - p >= 3 && lead > 0xE0 && lead < 0xF0 && lead != 0xED && is_continuation(p[1]) && is_continuation(p[2])))
+			len = utf8_sequence_length(p, (size_t)(end - p));
+		if (len == 0)
+			return p;
+		p += len;
+	}
+	return p;
+}
+
 const char *json_lex_string(const char *p, const char *end, struct json_lexed_string *ret, const char **ret_at)
 {
 	struct json_lexed_string s = { p, NULL, 0, false, 0 };
@@ -113,10 +129,11 @@ const char *json_lex_string(const char *p, const char *end, struct json_lexed_st
 		} else if ((unsigned char)*p < 0x20) {
 			return "a control character in a string must be escaped";
 		} else {
-			size_t len = utf8_sequence_length(p, (size_t)(end - p));
-			if (len == 0)
+			const char *behind = skip_characters(p, end);
+			*ret_at = behind;
+			if (behind < end && (unsigned char)*behind >= 0x80)
 				return "the text is not valid UTF-8";
-			p += len;
+			p = behind;
 		}
 	}
 	s.raw_end = p;
@@ -129,7 +146,7 @@ void json_lex_decode(const struct json_lexed_string *s, char *out)
 {
 	const char *p = s->raw, *unused;
 	while (p < s->raw_end) {
-		const char *slash = memchr(p, '\\', (size_t)(s->raw_end - p));
+		const char *slash = *p == '\\' ? p : memchr(p, '\\', (size_t)(s->raw_end - p));
 		size_t run = (size_t)((slash ? slash : s->raw_end) - p);
 		struct escape e = { 0, 0, false };
 		memcpy(out, p, run);
