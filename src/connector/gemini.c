@@ -215,18 +215,18 @@ static void read_timeout(struct gemini_setup *s, struct header_list *headers)
 	header_list_set(headers, STR("X-Server-Timeout"), str_from(seconds));
 }
 
-/* max_retries counts attempts: 0 and 1 are one request. */
+/* max_retries counts attempts: 0, 1 and less are one request. */
 static void read_retries(struct gemini_setup *s)
 {
-	static const int64_t most = 1000;
+	static const int most = 1000;
 	const struct param_value *v = &s->values[G_RETRIES];
-	int64_t attempts = 0;
+	double attempts = v->given ? json_to_double(&v->value) : 0;
 
 	s->g->base.max_retries = gemini_class.retry.default_max_retries;
 	if (!v->given)
 		return;
-	if (!json_to_i64(&v->value, &attempts) || attempts < 0 || attempts > most)
-		gemini_wrong(s, "max_retries", "max_retries must be from 0 to %d attempts.", (int)most);
+	if (attempts > most)
+		gemini_wrong(s, "max_retries", "max_retries must be at most %d attempts.", most);
 	else
 		s->g->base.max_retries = (int32_t)MAX(attempts - 1, 0);
 }

@@ -162,22 +162,40 @@ static void check_schema(struct gemini_setup *s)
 		gemini_wrong(s, "response_schema", "response_schema needs response_mime_type \"application/json\".");
 }
 
+/* 1: the environment selects Vertex AI, 0: it selects the Gemini API, -1: it does not say. *ret_name: the variable. */
+static int vertex_by_environment(const struct gemini_setup *s, const char **ret_name)
+{
+	static const char *const names[] = { "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE" };
+	int said = -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && said != 1; i++) {
+		struct str value = setup_env(s->in, names[i]);
+
+		*ret_name = names[i];
+		if (str_eq_nocase(value, STR("true")) || str_eq(value, STR("1")) || str_eq_nocase(value, STR("yes")))
+			said = 1;
+		else if (str_eq_nocase(value, STR("false")) || str_eq(value, STR("0")) || str_eq_nocase(value, STR("no")))
+			said = 0;
+	}
+	return said;
+}
+
 static void check_vertex(struct gemini_setup *s)
 {
-	static const char instead[] = "Vertex AI is not supported: use a Gemini API key (api_key, GOOGLE_API_KEY) without it, or "
-	                              "ChatOpenAI with Vertex AI's OpenAI-compatible endpoint as base_url.";
+	static const char instead[] =
+	        "Vertex AI is not supported: use a Gemini API key (api_key, GOOGLE_API_KEY) without it, or ChatOpenAI "
+	        "with Vertex AI's OpenAI-compatible endpoint as base_url.";
 	const struct param_value *flag = &s->values[G_VERTEXAI];
-	struct str env = setup_env(s->in, "GOOGLE_GENAI_USE_VERTEXAI");
-	bool env_on = str_eq_nocase(env, STR("true")) || str_eq(env, STR("1")) || str_eq_nocase(env, STR("yes"));
-	bool env_off = str_eq_nocase(env, STR("false")) || str_eq(env, STR("0")) || str_eq_nocase(env, STR("no"));
+	const char *variable = "";
+	int said = vertex_by_environment(s, &variable);
 
 	if (flag->given && flag->value.type == JSON_TRUE)
 		gemini_wrong(s, "vertexai", "%s", instead);
-	else if (!flag->given && env_on)
-		gemini_wrong(s, "vertexai", "GOOGLE_GENAI_USE_VERTEXAI is set, but %s", instead);
+	else if (!flag->given && said == 1)
+		gemini_wrong(s, "vertexai", "%s is set, but %s", variable, instead);
 	if (s->values[G_CREDENTIALS].given && json_truthy(&s->values[G_CREDENTIALS].value))
 		gemini_wrong(s, "credentials", "credentials are for Vertex AI. %s", instead);
-	if (s->values[G_PROJECT].given && !flag->given && !env_off)
+	if (s->values[G_PROJECT].given && !flag->given && said < 0)
 		gemini_wrong(s, "project", "project selects Vertex AI. %s", instead);
 	else if (s->values[G_PROJECT].given)
 		warn(s, "project", "project is for Vertex AI: it is not sent.");

@@ -309,9 +309,10 @@ static int on_event(void *user, struct str type, struct str data)
 	return 0;
 }
 
+/* A gateway that does not stream answers in JSON: one response, or a list of them as the API sends them without alt=sse. */
 static bool reads_events(const struct connector_turn *t)
 {
-	return t->g->base.streaming && reply_is_success(&t->reply);
+	return t->g->base.streaming && reply_is_success(&t->reply) && !str_contains_nocase(t->reply.content_type, STR("json"));
 }
 
 void gemini_head(struct connector_turn *t, int status, const struct pair *headers, size_t header_count)
@@ -369,6 +370,11 @@ static int read_body(struct connector_turn *t)
 
 	if (r == FF_ENOMEM)
 		return r;
+	if (!r && v.type == JSON_ARRAY && t->g->base.streaming) {
+		for (uint32_t i = 0; !r && !t->failed && i < v.count; i++)
+			r = take_response(t, &v.items[i]);
+		return r;
+	}
 	if (!r)
 		return take_response(t, &v);
 	fail_bad(t, t->reply.body.len ? "the reply is not JSON" : "the reply is empty", STR_NULL);
@@ -395,7 +401,7 @@ void gemini_finish(struct connector_turn *t, struct verdict *ret)
 		reply_http_verdict(&t->reply, ret);
 		return;
 	}
-	r = t->reply.nomem ? FF_ENOMEM : t->failed ? 0 : t->g->base.streaming ? sse_end(&t->events) : read_body(t);
+	r = t->reply.nomem ? FF_ENOMEM : t->failed ? 0 : reads_events(t) ? sse_end(&t->events) : read_body(t);
 	if (r == FF_ENOMEM) {
 		verdict_nomem(&t->reply, ret);
 		return;
@@ -403,7 +409,7 @@ void gemini_finish(struct connector_turn *t, struct verdict *ret)
 	if (r && !t->failed)
 		fail_bad(t, "the reply is too large", STR_NULL);
 	if (!t->failed && !t->any_response)
-		fail_bad(t, "no event came in the stream", STR_NULL);
+		fail_bad(t, "the stream is empty", STR_NULL);
 	if (t->failed)
 		*ret = t->failure;
 	else

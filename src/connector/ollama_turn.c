@@ -125,7 +125,7 @@ static void fail_bad(struct connector_turn *t, const char *what, struct str line
 {
 	struct str shown = provider_message(t->arena, str_sub(line, 0, utf8_cut(line, QUOTED_MAX)), NULL);
 
-	if (line.len)
+	if (shown.len)
 		reply_bad_verdict(&t->reply, &t->failure, "%s: %.*s", what, STR_ARG(shown));
 	else
 		reply_bad_verdict(&t->reply, &t->failure, "%s", what);
@@ -210,7 +210,11 @@ static int take_record(struct connector_turn *t, const struct json *record, stru
 		return 0;
 	t->any_record = true;
 	calls = json_get_lit(message, "tool_calls");
-	t->tool_calls |= calls && calls->type == JSON_ARRAY && calls->count > 0;
+	if (calls && calls->type != JSON_NULL && calls->type != JSON_ARRAY) {
+		fail_bad(t, "the tool calls of a message are no list", line);
+		return 0;
+	}
+	t->tool_calls |= calls && calls->count > 0;
 	*ret_content |= content.len > 0;
 	if (!keep_text(t, record, STR("model"), &t->model) || (is_done && !take_done(t, record)))
 		return FF_ENOMEM;
@@ -334,7 +338,6 @@ static void model_absent(struct connector_turn *t, struct verdict *ret)
 	verdict_init(ret, &t->reply);
 	ret->outcome = OUTCOME_NOT_RUN;
 	ret->error = check->sentence;
-	ret->setup_error = true;
 }
 
 static void finish_check(struct connector_turn *t, struct verdict *ret)
@@ -358,14 +361,24 @@ static void finish_check(struct connector_turn *t, struct verdict *ret)
 	}
 }
 
-void ollama_finish(struct connector_turn *t, struct verdict *ret)
+/* What goes wrong with the check would go wrong for every turn. */
+static void finish_stage_check(struct connector_turn *t, struct verdict *ret)
 {
 	if (!reply_is_success(&t->reply))
 		reply_http_verdict(&t->reply, ret);
-	else if (t->reply.nomem)
+	else
+		finish_check(t, ret);
+	ret->setup_error = ret->kind == VERDICT_FATAL;
+}
+
+void ollama_finish(struct connector_turn *t, struct verdict *ret)
+{
+	if (t->reply.nomem)
 		verdict_nomem(&t->reply, ret);
 	else if (t->stage == STAGE_CHECK)
-		finish_check(t, ret);
+		finish_stage_check(t, ret);
+	else if (!reply_is_success(&t->reply))
+		reply_http_verdict(&t->reply, ret);
 	else
 		finish_chat(t, ret);
 }
