@@ -23,8 +23,6 @@
 #include "base/clock.h"
 #include "engine/run.h"
 
-#define ARENA_KEEP_BYTES (256u << 10) /* a larger arena is given back after its turn, so that one big answer is not kept for good */
-
 static const char *const state_words[] = {
 #define X(name, word, text) [name] = word,
 	CONVERSATION_STATES(X)
@@ -178,10 +176,7 @@ static int make_session(struct conversation *c)
 /* What an attempt needs, in an empty arena. */
 static int prepare(struct conversation *c)
 {
-	if (c->arena.used > ARENA_KEEP_BYTES)
-		arena_release(&c->arena);
-	else
-		arena_reset(&c->arena);
+	arena_reset(&c->arena);
 	int rc = make_session(c);
 	if (rc != 0)
 		return rc;
