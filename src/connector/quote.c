@@ -1,0 +1,108 @@
+/*
+ * quote.c: JSON string literals without a growing buffer. The reader's writer (model/json.h) appends to a buf; here the size is known before a byte is
+ * written, so that a request body costs one arena allocation and no copy.
+ *
+ * Two passes over the text; each takes runs of plain ASCII at a stride.
+ */
+#include "connector/quote.h"
+
+/* Bytes an ASCII character takes inside a literal: 1, 2 (\n) or 6 (\u0001). */
+static size_t escaped_size(unsigned char c)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+	case '\b':
+	case '\f':
+	case '\n':
+	case '\r':
+	case '\t': return 2;
+	default: return c < 0x20 ? 6 : 1;
+	}
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Length of the run of plain ASCII at the start. */
+static size_t plain_run(const char *p, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && is_plain((unsigned char)p[i]))
+		i++;
+	return i;
+}
+
+size_t quote_length(struct str s)
+{
+	size_t total = 2;
+
+	for (size_t i = 0; i < s.len;) {
+		size_t run = plain_run(s.ptr + i, s.len - i);
+
+		total += run;
+		i += run;
+		if (i == s.len)
+			break;
+		if ((unsigned char)s.ptr[i] < 0x80) {
+			total += escaped_size((unsigned char)s.ptr[i++]);
+		} else {
+			size_t n = utf8_sequence_length(s.ptr + i, s.len - i);
+
+			total += n ? n : 3;
+			i += n ? n : 1;
+		}
+	}
+	return total;
+}
+
+static char *write_escape(char *out, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char letters[] = "btn fr"; /* of 8, 9, 10, 12 and 13 */
+
+	*out++ = '\\';
+	if (c == '"' || c == '\\') {
+		*out++ = (char)c;
+	} else if (c >= 8 && c <= 13 && c != 11) {
+		*out++ = letters[c - 8];
+	} else {
+		memcpy(out, "u00", 3);
+		out[3] = hex[c >> 4];
+		out[4] = hex[c & 15];
+		out += 5;
+	}
+	return out;
+}
+
+char *quote_raw(char *out, struct str text)
+{
+	if (text.len)
+		memcpy(out, text.ptr, text.len);
+	return out + text.len;
+}
+
+char *quote_write(char *out, struct str s)
+{
+	*out++ = '"';
+	for (size_t i = 0; i < s.len;) {
+		size_t run = plain_run(s.ptr + i, s.len - i), n;
+
+		out = quote_raw(out, str_of(s.ptr + i, run));
+		i += run;
+		if (i == s.len)
+			break;
+		if ((unsigned char)s.ptr[i] < 0x80) {
+			out = write_escape(out, (unsigned char)s.ptr[i++]);
+			continue;
+		}
+		n = utf8_sequence_length(s.ptr + i, s.len - i);
+		out = n ? quote_raw(out, str_of(s.ptr + i, n)) : quote_raw(out, STR("\xEF\xBF\xBD"));
+		i += n ? n : 1;
+	}
+	*out++ = '"';
+	return out;
+}
