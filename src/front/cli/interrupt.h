@@ -1,0 +1,27 @@
+/*
+ * interrupt.h: HUP, INT and TERM. Only the tool handles signals; the library never does.
+ *
+ * Before the run has started a signal ends the process at once (after removing the files that are being written aside). From then on it only
+ * becomes readable at interrupt_fd. What was ignored when the process started (nohup, background jobs) stays ignored.
+ */
+#ifndef FF_FRONT_CLI_INTERRUPT_H
+#define FF_FRONT_CLI_INTERRUPT_H
+
+#include <stddef.h>
+
+#include "base/macros.h"
+
+#define INTERRUPT_FILES 64 /* files written aside that a signal can remove */
+
+/* 0, or -1 with errno. */
+int interrupt_open(void) WARN_UNUSED;
+/* A file to remove when a signal ends the process; the path stays valid until interrupt_defer. */
+void interrupt_remove_file(const char *path);
+/* From here on signals wait to be taken. */
+void interrupt_defer(void);
+int interrupt_fd(void);
+/* The next signal's number, or 0. */
+int interrupt_take(void);
+void interrupt_close(void);
+
+#endif

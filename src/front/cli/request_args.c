@@ -1,0 +1,395 @@
+/*
+ * request_args.c: the flags that say what to run. What a value means is the library's business (options and parameters go there as text); here is
+ * only what the library cannot know: files, durations as people write them, contradictions.
+ */
+#include "front/cli/request_args.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "front/cli/cli.h"
+#include "front/common/args.h"
+
+void request_args_init(struct request_args *a)
+{
+	*a = (struct request_args){ .log_level = FF_LOG_WARNING };
+	arena_init(&a->arena);
+	report_init(&a->report);
+}
+
+void request_args_release(struct request_args *a)
+{
+	for (size_t i = 0; i < a->input_count; i++)
+		if (a->inputs[i].fd > STDIN_FILENO)
+			close(a->inputs[i].fd);
+	arena_release(&a->arena);
+}
+
+/* ---- lists in the arena ---- */
+
+static int out_of_memory(struct buf *why)
+{
+	buf_append_str(why, STR("needs more memory than there is"));
+	return -1;
+}
+
+/* Room for one more item of `size` bytes in a list of `count`; NULL: out of memory. */
+static void *grow(struct arena *arena, void *items, size_t size, size_t count, size_t *room)
+{
+	void *more;
+
+	if (count < *room)
+		return items;
+	more = arena_calloc(arena, *room ? 2 * *room : 8, size);
+	if (!more)
+		return NULL;
+	if (count)
+		memcpy(more, items, count * size);
+	*room = *room ? 2 * *room : 8;
+	return more;
+}
+
+static int add_text(struct request_args *a, struct text_list *list, const char *text, struct buf *why)
+{
+	const char **items = grow(&a->arena, list->items, sizeof(*items), list->count, &list->room);
+
+	if (!items)
+		return out_of_memory(why);
+	list->items = items;
+	items[list->count++] = text;
+	return 0;
+}
+
+static int add_setting(struct request_args *a, struct setting_list *list, const char *name, const char *value, struct buf *why)
+{
+	struct ff_setting *items = grow(&a->arena, list->items, sizeof(*items), list->count, &list->room);
+
+	if (!items || !name || !value)
+		return out_of_memory(why);
+	list->items = items;
+	items[list->count++] = (struct ff_setting){ name, value };
+	return 0;
+}
+
+/* ---- setters ---- */
+
+int request_flag_dataset(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag;
+	return add_text(a, &a->datasets, value, why);
+}
+
+int request_flag_output(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag;
+	if (!str_ends_with(str_from(value), STR(".json")) && !str_ends_with(str_from(value), STR(".jsonl"))) {
+		buf_printf(why, "must name a file that ends in .json or .jsonl, not \"%s\"", value);
+		return -1;
+	}
+	for (size_t i = 0; i < a->outputs.count; i++)
+		if (!strcmp(a->outputs.items[i], value)) {
+			buf_printf(why, "names %s twice", value);
+			return -1;
+		}
+	return add_text(a, &a->outputs, value, why);
+}
+
+int request_flag_connector(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)why;
+	((struct request_args *)state)->connector = value;
+	return 0;
+}
+
+int request_flag_model(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)why;
+	((struct request_args *)state)->model = value;
+	return 0;
+}
+
+/* "name=value" */
+static int add_pair(struct request_args *a, struct setting_list *list, const char *value, struct buf *why)
+{
+	const char *equals = strchr(value, '=');
+
+	if (!equals || equals == value) {
+		buf_append_str(why, STR("must be NAME=VALUE"));
+		return -1;
+	}
+	return add_setting(a, list, arena_memdup(&a->arena, value, (size_t)(equals - value)), equals + 1, why);
+}
+
+int request_flag_param(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag;
+	return add_pair(a, &a->params, value, why);
+}
+
+int request_flag_option(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag;
+	return add_pair(a, &a->options, value, why);
+}
+
+/* A flag that is an option of the same name, with the library to judge the value. */
+int request_flag_option_text(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+	char *name = arena_memdup(&a->arena, flag->name, strlen(flag->name));
+
+	for (char *p = name; p && *p; p++)
+		*p = *p == '-' ? '_' : *p;
+	return add_setting(a, &a->options, name, value, why);
+}
+
+int request_flag_no_adaptive(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag, (void)value;
+	return add_setting(a, &a->options, "concurrency", "{\"adaptive\": false}", why);
+}
+
+int request_flag_duration(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+	uint64_t ms;
+
+	if (!arg_duration_ms(value, &ms)) {
+		buf_printf(why, "must be seconds, like 30 or 1.5, or have a unit (500ms, 2m, 1h), not \"%s\"", value);
+		return -1;
+	}
+	return add_setting(a, &a->options, strcmp(flag->name, "deadline") ? "turn_timeout_ms" : "deadline_ms",
+	                   arena_printf(&a->arena, "%llu", (unsigned long long)ms), why);
+}
+
+int request_flag_stream(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag, (void)value;
+	return add_setting(a, &a->options, "stream", "true", why);
+}
+
+/* A flag for what is so already: this version keeps no journal. */
+int request_flag_accept(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)state, (void)flag, (void)value, (void)why;
+	return 0;
+}
+
+int request_flag_cafile(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)why;
+	((struct request_args *)state)->cafile = value;
+	return 0;
+}
+
+int request_flag_allow_http(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)value, (void)why;
+	((struct request_args *)state)->allow_http = true;
+	return 0;
+}
+
+int request_flag_max_input_bytes(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag;
+	if (arg_bytes(value, &((struct request_args *)state)->max_input_bytes))
+		return 0;
+	buf_printf(why, "must be a number of bytes, like 1000000 or 64M, not \"%s\"", value);
+	return -1;
+}
+
+int request_flag_max_depth(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag;
+	if (arg_u64(value, 1, 4096, &((struct request_args *)state)->max_depth))
+		return 0;
+	buf_printf(why, "must be a number from 1 to 4096, not \"%s\"", value);
+	return -1;
+}
+
+int request_flag_log_level(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	static const char *const words[] = { "error", "warning", "info", "debug" };
+
+	(void)flag;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(words[i], value)) {
+			((struct request_args *)state)->log_level = (enum ff_log_level)i;
+			return 0;
+		}
+	buf_printf(why, "must be error, warning, info or debug, not \"%s\"", value);
+	return -1;
+}
+
+int request_flag_progress(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)value, (void)why;
+	((struct request_args *)state)->progress = true;
+	return 0;
+}
+
+int request_flag_quiet(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)value, (void)why;
+	((struct request_args *)state)->report.quiet = true;
+	return 0;
+}
+
+int request_flag_json(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)value, (void)why;
+	((struct request_args *)state)->report.json = true;
+	return 0;
+}
+
+int request_flag_help(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)value, (void)why;
+	((struct request_args *)state)->help = true;
+	return 0;
+}
+
+int request_flag_version(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)value, (void)why;
+	((struct request_args *)state)->version = true;
+	return 0;
+}
+
+/* ---- the command line as a whole ---- */
+
+/* What is contradictory or missing, as a sentence; NULL: nothing. */
+static const char *contradiction(const struct request_args *a, int operands)
+{
+	if (operands > 1)
+		return "There can be one payload only; datasets are named with --dataset.";
+	if (operands && a->datasets.count)
+		return "A payload and --dataset exclude each other: the payload has its own datasets.";
+	if (!operands && !a->datasets.count)
+		return "Name a payload, - for standard input, or --dataset FILE.";
+	if (a->report.quiet && a->progress)
+		return "--quiet and --progress exclude each other.";
+	return NULL;
+}
+
+int request_args_parse(struct request_args *a, const char *command, int argc, char **argv)
+{
+	const struct command *c = command_find(command);
+	const char *problem = NULL;
+	struct buf why;
+	int first = argc, r;
+
+	buf_init(&why, (size_t)64 << 10);
+	r = flags_parse(c->flags, *c->flag_count, a, argc, argv, &first, &why);
+	if (r == 0 && a->help) {
+		command_print_help(stdout, c);
+		r = 1;
+	} else if (r == 0 && a->version) {
+		cli_print_version();
+		r = 1;
+	} else {
+		problem = r ? (why.ptr ? why.ptr : "Out of memory.") : contradiction(a, argc - first);
+		a->payload = !r && first < argc ? argv[first] : NULL;
+		r = problem ? cli_wrong_use(command, problem) + 1 : 0;
+	}
+	buf_release(&why);
+	return r;
+}
+
+/* ---- inputs ---- */
+
+static bool is_stdin(const char *path)
+{
+	return !strcmp(path, "-");
+}
+
+static int open_input(struct request_args *a, const char *path, bool as_datasets, struct ff_input *ret)
+{
+	struct stat status;
+
+	*ret = (struct ff_input){ .name = is_stdin(path) ? "standard input" : path,
+		                  .fd = STDIN_FILENO,
+		                  .as_datasets = as_datasets };
+	if (is_stdin(path))
+		return 0;
+	ret->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (ret->fd >= 0 && fstat(ret->fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+		close(ret->fd);
+		ret->fd = -1;
+		errno = EISDIR;
+	}
+	if (ret->fd >= 0)
+		return 0;
+	report_text(&a->report, FF_LOG_ERROR, "%s cannot be read: %s.", path, strerror(errno));
+	return ff_code_exit_status(FF_R_IO);
+}
+
+int request_args_open(struct request_args *a)
+{
+	size_t count = a->payload ? 1 : a->datasets.count, from_stdin = 0;
+
+	a->inputs = arena_calloc(&a->arena, count, sizeof(*a->inputs));
+	if (!a->inputs) {
+		report_at(&a->report, FF_LOG_ERROR, "", ff_code_text(FF_R_NOMEM));
+		return ff_code_exit_status(FF_R_NOMEM);
+	}
+	for (; a->input_count < count; a->input_count++) {
+		const char *path = a->payload ? a->payload : a->datasets.items[a->input_count];
+		int r;
+
+		if (is_stdin(path) && from_stdin++) {
+			report_at(&a->report, FF_LOG_ERROR, "", "Standard input can be read once only.");
+			return cli_usage_status();
+		}
+		r = open_input(a, path, !a->payload, &a->inputs[a->input_count]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+void request_args_engine_options(const struct request_args *a, struct ff_engine_options *ret)
+{
+	*ret = (struct ff_engine_options){
+		.size = sizeof(*ret),
+		.role = FF_ROLE_OPERATOR,
+		.cafile = a->cafile,
+		.allow_http = a->allow_http,
+		.log_level = a->log_level,
+		.log_fn = report_log,
+		.log_user = (void *)&a->report,
+		.proxy_from_env = 1,
+	};
+}
+
+void request_args_run_options(const struct request_args *a, struct ff_run_options *ret)
+{
+	*ret = (struct ff_run_options){
+		.size = sizeof(*ret),
+		.inputs = a->inputs,
+		.input_count = a->input_count,
+		.connector = a->connector,
+		.model = a->model,
+		.params = a->params.items,
+		.param_count = a->params.count,
+		.options = a->options.items,
+		.option_count = a->options.count,
+		.max_input_bytes = a->max_input_bytes,
+		.max_depth = (unsigned)a->max_depth,
+	};
+}
