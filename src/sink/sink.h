@@ -30,7 +30,7 @@ struct record { /* owned by the engine, alive until done */
 
 struct sink {
 	const struct sink_ops *ops;
-	size_t credits; /* records that may be open at once; SIZE_MAX: any number */
+	size_t credits; /* records that may be open at once; SIZE_MAX: any number. Read it by sink_credits */
 };
 
 struct sink_ops {
@@ -43,7 +43,14 @@ struct sink_ops {
 	/* No more records. Flushes. */
 	int (*end)(struct sink *s, struct error *err);
 	void (*free)(struct sink *s);
+	/* Optional: the credits now, of a sink whose credits are those of others (it wraps them). */
+	size_t (*credits)(const struct sink *s);
 };
+
+static inline size_t sink_credits(const struct sink *s)
+{
+	return s->ops->credits ? s->ops->credits(s) : s->credits;
+}
 
 /* Where a sink writes its text: 0, or negative when it cannot be written (errno says why). */
 struct sink_output {

@@ -7,6 +7,8 @@
  * Invariant: a fan is in use from `record` until the last sink has said done, then it goes back to the spare list; so there are as many as records were
  * ever open at once.
  */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "sink/sink.h"
 
@@ -148,6 +150,17 @@ static int tee_end(struct sink *s, struct error *err)
 	return first;
 }
 
+/* Those of the slowest: a record is open until all have it. */
+static size_t tee_credits(const struct sink *s)
+{
+	const struct tee *t = CONTAINER_OF(s, struct tee, base);
+	size_t least = SIZE_MAX;
+
+	for (size_t i = 0; i < t->count; i++)
+		least = MIN(least, sink_credits(t->sinks[i]));
+	return least;
+}
+
 static void tee_free(struct sink *s)
 {
 	struct tee *t = tee_of(s);
@@ -170,6 +183,7 @@ int sink_tee_new(struct sink **sinks, size_t count, struct sink **ret)
 		.dataset_end = tee_dataset_end,
 		.end = tee_end,
 		.free = tee_free,
+		.credits = tee_credits,
 	};
 	struct tee *t;
 
@@ -185,10 +199,8 @@ int sink_tee_new(struct sink **sinks, size_t count, struct sink **ret)
 	}
 	t->base = (struct sink){ .ops = &ops, .credits = SIZE_MAX };
 	t->count = count;
-	for (size_t i = 0; i < count; i++) {
-		t->sinks[i] = sinks[i];
-		t->base.credits = MIN(t->base.credits, sinks[i]->credits);
-	}
+	if (count)
+		memcpy(t->sinks, sinks, count * sizeof(struct sink *));
 	*ret = &t->base;
 	return 0;
 }
