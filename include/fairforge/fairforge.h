@@ -38,9 +38,9 @@ extern "C" {
 #ifdef __cplusplus
 #define FF_INIT(type) ff_init_<type>()
 #else
-#define FF_INIT(type)        \
-	{                    \
-		sizeof(type) \
+#define FF_INIT(type)                \
+	{                            \
+		.size = sizeof(type) \
 	}
 #endif
 

@@ -92,12 +92,18 @@ static void output_free(struct sink *s)
 	mem_free(o);
 }
 
+static size_t output_credits(const struct sink *s)
+{
+	return sink_credits(((const struct output *)(const void *)s)->inner);
+}
+
 static const struct sink_ops output_ops = {
 	.begin = output_begin,
 	.record = output_record,
 	.dataset_end = output_dataset_end,
 	.end = output_end,
 	.free = output_free,
+	.credits = output_credits,
 };
 
 int output_new(const struct ff_output *config, struct sink **ret)
@@ -115,7 +121,7 @@ int output_new(const struct ff_output *config, struct sink **ret)
 		mem_free(o);
 		return r;
 	}
-	o->base = (struct sink){ .ops = &output_ops, .credits = o->inner->credits };
+	o->base = (struct sink){ .ops = &output_ops };
 	*ret = &o->base;
 	return 0;
 }
