@@ -185,5 +185,5 @@ int64_t clock_parse_http_date(const char *text)
 		return -1;
 	if (d.year < 1970 || d.day < 1 || d.day > days_in_month(d.year, d.month) || d.hour > 23 || d.minute > 59 || d.second > 60)
 		return -1;
-	return (days_since_1970(&d) * 86400 + d.hour * 3600 + d.minute * 60 + d.second) * 1000;
+	return (days_since_1970(&d) * 86400 + (int64_t)d.hour * 3600 + (int64_t)d.minute * 60 + d.second) * 1000;
 }

@@ -28,7 +28,7 @@
 	X(FF_EINVAL, -12, 70, "an argument of a library call is invalid")
 
 enum ff_code {
-#define X(name, value, status, text) name = value,
+#define X(name, value, status, text) name = (value),
 	FF_CODES(X)
 #undef X
 };

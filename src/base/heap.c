@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#define NODE_BYTES sizeof(struct heap_node *) /* NOLINT(bugprone-sizeof-expression): the array is one of pointers */
+
 void heap_init(struct heap *h)
 {
 	*h = (struct heap){ 0 };
@@ -30,9 +32,9 @@ int heap_reserve(struct heap *h, size_t count)
 	if (count <= h->room)
 		return 0;
 	room = MAX(room, count);
-	if (room > SIZE_MAX / sizeof *nodes)
+	if (room > SIZE_MAX / NODE_BYTES)
 		return FF_ENOMEM;
-	nodes = mem_realloc(h->nodes, room * sizeof *nodes);
+	nodes = mem_realloc(h->nodes, room * NODE_BYTES);
 	if (!nodes)
 		return FF_ENOMEM;
 	h->nodes = nodes;

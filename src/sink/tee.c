@@ -37,6 +37,8 @@ struct tee {
 	struct sink *sinks[];
 };
 
+#define SINK_BYTES sizeof(struct sink *) /* NOLINT(bugprone-sizeof-expression): the array is one of pointers */
+
 static struct tee *tee_of(struct sink *s)
 {
 	return CONTAINER_OF(s, struct tee, base);
@@ -191,7 +193,7 @@ int sink_tee_new(struct sink **sinks, size_t count, struct sink **ret)
 		*ret = sinks[0];
 		return 0;
 	}
-	t = mem_calloc(1, sizeof *t + count * sizeof t->sinks[0]);
+	t = mem_calloc(1, sizeof *t + count * SINK_BYTES);
 	if (!t) {
 		for (size_t i = 0; i < count; i++)
 			sink_free(sinks[i]);
@@ -200,7 +202,7 @@ int sink_tee_new(struct sink **sinks, size_t count, struct sink **ret)
 	t->base = (struct sink){ .ops = &ops, .credits = SIZE_MAX };
 	t->count = count;
 	if (count)
-		memcpy(t->sinks, sinks, count * sizeof(struct sink *));
+		memcpy(t->sinks, sinks, count * SINK_BYTES);
 	*ret = &t->base;
 	return 0;
 }
