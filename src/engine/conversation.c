@@ -20,7 +20,6 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "engine/run.h"
 
 static const char *const state_words[] = {
@@ -338,6 +337,8 @@ static void on_calling(struct conversation *c, uint64_t now_us)
 		settle_interrupted(c, now_us);
 	else
 		give_up_or_retry(c, now_us);
+	if (c->attempt.result.setup_error)
+		run_void(r, c->attempt.result.error, now_us);
 }
 
 /* ---- BACKING_OFF → QUEUED ---- */

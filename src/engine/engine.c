@@ -11,7 +11,6 @@
 #include <assert.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "engine/run.h"
 
 #define STEP_MOST   1024   /* transitions a step: a few milliseconds */
@@ -120,9 +119,14 @@ static size_t process_targets(struct engine *e, size_t most, uint64_t now_us)
 	return count;
 }
 
+static bool has_completions(const struct engine *e)
+{
+	return !list_empty(&e->ready) || !list_empty(&e->attention);
+}
+
 static bool has_work(const struct engine *e)
 {
-	return !list_empty(&e->ready) || !list_empty(&e->attention) || !list_empty(&e->dirty);
+	return has_completions(e) || !list_empty(&e->dirty);
 }
 
 static uint64_t next_step(const struct engine *e, uint64_t now_us)
@@ -138,7 +142,7 @@ static void ask_sinks_again(struct engine *e)
 		return;
 	LIST_FOR_EACH (it, next, &e->runs) {
 		struct run *r = LIST_ENTRY(it, struct run, link);
-		if (r->sink_asked && r->config.sink->credits > 0) {
+		if (r->sink_asked && sink_credits(r->config.sink) > 0) {
 			engine_mark_run(e, r);
 			engine_mark_target(e, r->target);
 		}
@@ -153,8 +157,11 @@ uint64_t engine_step(struct engine *e, uint64_t now_us)
 	ask_sinks_again(e);
 	process_runs(e, now_us); /* deadlines first: what came with them was cut off by them */
 	do {
-		count += process_ready(e, STEP_MOST - count, now_us);
-		count += process_runs(e, now_us);
+		/* Slots last: a record that is kept at once lets the next turn of its session compete for the slot that became free. */
+		do {
+			count += process_ready(e, STEP_MOST - count, now_us);
+			count += process_runs(e, now_us);
+		} while (has_completions(e) && count < STEP_MOST && !e->yield);
 		count += process_targets(e, STEP_MOST, now_us);
 	} while (has_work(e) && count < STEP_MOST && !e->yield);
 	e->woken = false;

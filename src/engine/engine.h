@@ -85,11 +85,16 @@ struct run_config {
 
 /* Takes source, executor and sink over in any case. 0, FF_ENOMEM, FF_EUSAGE, or what the sink's begin said. */
 int engine_start_run(struct engine *e, const struct run_config *config, struct run **ret, struct error *err) WARN_UNUSED;
-/* Soft: stop starting, let in-flight turns finish until `grace_us`; hard (grace_us 0): cancel what is in flight. The rest is not_run. */
+/*
+ * Soft: stop starting, let in-flight turns finish until `grace_us`; hard (grace_us 0): cancel what is in flight. The rest is not_run. A second
+ * call is hard in any case.
+ */
 void run_cancel(struct run *r, uint64_t now_us, uint64_t grace_us);
 const struct run_counts *run_counts(const struct run *r);
 enum run_end run_end_state(const struct run *r); /* after on_end */
 const struct error *run_error(const struct run *r);
+/* The set-up is wrong for every turn (attempt_result.setup_error): the sink got nothing but begin, and run_error has the answer of the whole run. */
+bool run_is_void(const struct run *r);
 int64_t run_retry_after_ms(const struct run *r);   /* RUN_QUOTA: how long the provider said to wait */
 uint32_t run_concurrency_now(const struct run *r); /* the adaptive limit */
 void run_free(struct run *r);                      /* after on_end; NULL is fine */

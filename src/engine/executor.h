@@ -29,6 +29,7 @@ struct attempt_result {
 	int http_status;
 	int64_t hint_ms; /* the provider's wait; -1: none */
 	bool daily_quota;
+	bool setup_error; /* the set-up is wrong for every turn: as the first result of a run, the error is the answer of the whole run */
 	bool resent, key_in_answer;
 	uint64_t sent_us, connected_us, first_byte_us, first_content_us, last_byte_us; /* monotonic */
 	const struct batch *replacement;                                               /* NULL: the input's batch with the answer */

@@ -145,7 +145,7 @@ static void fail_unsent(struct http_executor *x, struct attempt *a, enum outcome
 
 /* ---- how a transfer's failure is told ---- */
 
-enum retry_rule { NEVER_RETRIED, RETRIED_AS_CONNECT, RETRIED_AS_TRANSPORT, RETRIED_AS_TIMEOUT };
+enum retry_rule { NEVER_RETRIED, RETRIED_AS_CONNECT, RETRIED_AS_SEND, RETRIED_AS_REPLY, RETRIED_AS_TIMEOUT };
 
 static const struct {
 	enum outcome outcome;
@@ -154,10 +154,10 @@ static const struct {
 } failures[] = {
 	[HTTP_FAILED_RESOLVE] = { OUTCOME_TRANSPORT, RETRIED_AS_CONNECT, "the host name has no address" },
 	[HTTP_FAILED_CONNECT] = { OUTCOME_TRANSPORT, RETRIED_AS_CONNECT, "no connection could be made" },
-	[HTTP_FAILED_TLS] = { OUTCOME_TRANSPORT, RETRIED_AS_TRANSPORT, "the TLS handshake failed" },
-	[HTTP_FAILED_SEND] = { OUTCOME_TRANSPORT, RETRIED_AS_TRANSPORT, "the connection broke before a reply came" },
-	[HTTP_FAILED_CUT] = { OUTCOME_TRANSPORT, RETRIED_AS_TRANSPORT, "the connection broke inside the reply" },
-	[HTTP_FAILED_GARBAGE] = { OUTCOME_TRANSPORT, RETRIED_AS_TRANSPORT, "what came back is not HTTP" },
+	[HTTP_FAILED_TLS] = { OUTCOME_TRANSPORT, RETRIED_AS_SEND, "the TLS handshake failed" },
+	[HTTP_FAILED_SEND] = { OUTCOME_TRANSPORT, RETRIED_AS_SEND, "the connection broke before a reply came" },
+	[HTTP_FAILED_CUT] = { OUTCOME_TRANSPORT, RETRIED_AS_REPLY, "the connection broke inside the reply" },
+	[HTTP_FAILED_GARBAGE] = { OUTCOME_TRANSPORT, RETRIED_AS_REPLY, "what came back is not HTTP" },
 	[HTTP_FAILED_TOO_BIG] = { OUTCOME_BAD_REPLY, NEVER_RETRIED, "the reply is larger than the cap on replies" },
 	[HTTP_FAILED_ENCODING] = { OUTCOME_BAD_REPLY, NEVER_RETRIED, "the compressed reply cannot be decoded" },
 	[HTTP_FAILED_ADDRESS] = { OUTCOME_TRANSPORT, NEVER_RETRIED, "the address of the host is not allowed" },
@@ -173,7 +173,8 @@ static bool rule_allows(const struct retry_rules *rules, enum retry_rule rule)
 {
 	switch (rule) {
 	case RETRIED_AS_CONNECT: return rules->transport || rules->connect_only;
-	case RETRIED_AS_TRANSPORT: return rules->transport && !rules->connect_only;
+	case RETRIED_AS_SEND: return rules->transport && !rules->connect_only;
+	case RETRIED_AS_REPLY: return rules->transport && !rules->connect_only && !rules->before_reply_only;
 	case RETRIED_AS_TIMEOUT: return rules->timeouts;
 	case NEVER_RETRIED: break;
 	}
@@ -223,6 +224,7 @@ static void take_verdict(struct http_attempt *h, const struct verdict *v)
 	r->usage = v->usage;
 	r->hint_ms = -1;
 	r->daily_quota = v->daily_quota;
+	r->setup_error = v->setup_error;
 	if (v->kind == VERDICT_DONE) {
 		r->answer = v->answer;
 		r->key_in_answer = x->config.scrubber && scrub_finds(x->config.scrubber, v->answer);

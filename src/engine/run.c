@@ -11,9 +11,9 @@
  * Cost: records of turns that are not run go out in slices, so that a million of them do not hold the loop.
  */
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "engine/run.h"
 
 #define WINDOW_PER_SLOT 4   /* turns read ahead, and turns started, per slot */
@@ -176,7 +176,7 @@ void run_free(struct run *r)
 
 static bool has_credit(const struct run *r)
 {
-	return list_empty(&r->results) && r->records_open < r->config.sink->credits;
+	return list_empty(&r->results) && r->records_open < sink_credits(r->config.sink);
 }
 
 bool run_wants_slot(const struct run *r)
@@ -297,13 +297,18 @@ void run_take_result(struct run *r, struct conversation *c)
 		r->refused_from_start = true;
 }
 
-/* As many as the sink has credits for. */
+/* As many as the sink has credits for. A void run's go nowhere. */
 static void hand_out_results(struct run *r)
 {
 	struct sink *sink = r->config.sink;
-	while (!list_empty(&r->results) && r->records_open < sink->credits) {
+	while (!list_empty(&r->results) && (r->is_void || r->records_open < sink_credits(sink))) {
 		struct conversation *c = LIST_ENTRY(list_pop_front(&r->results), struct conversation, link);
 		r->records_open++;
+		if (r->is_void) {
+			c->record.done(&c->record, 0);
+			continue;
+		}
+		r->any_record = true;
 		sink->ops->record(sink, &c->record);
 	}
 }
@@ -333,10 +338,10 @@ void run_recorded(struct run *r, struct conversation *c, int code, uint64_t now_
 	struct session *session = c->session;
 	if (c->first_call_us)
 		r->started--;
-	if (code == 0)
-		count_turn(r, c);
-	else
+	if (code != 0)
 		run_fail(r, code, NULL, now_us);
+	else if (!r->is_void)
+		count_turn(r, c);
 	engine_mark_run(r->engine, r);
 	engine_mark_target(r->engine, r->target);
 	window_count_record(r, session, &c->record.result, now_us);
@@ -382,6 +387,18 @@ void run_fail(struct run *r, int code, const char *sentence, uint64_t now_us)
 		r->end = RUN_FAILED;
 	else
 		run_stop(r, RUN_FAILED, now_us);
+}
+
+void run_void(struct run *r, struct str sentence, uint64_t now_us)
+{
+	char text[sizeof r->error.text];
+	if (r->any_record || r->stopping)
+		return;
+	snprintf(text, sizeof text, "%.*s", STR_ARG(sentence));
+	r->is_void = true;
+	r->source_read = true;
+	run_fail(r, FF_EUSAGE, text, now_us);
+	interrupt_live(r, INTERRUPT_CANCEL, true, now_us);
 }
 
 void run_curtail(struct run *r, uint64_t now_us)
@@ -434,7 +451,7 @@ static void keep_deadlines(struct run *r, uint64_t now_us)
 static bool skip_turns(struct run *r, uint64_t now_us)
 {
 	for (size_t i = 0; i < SKIP_SLICE && r->scheduler.startable > 0; i++) {
-		if (!has_credit(r))
+		if (!r->is_void && !has_credit(r))
 			return false;
 		struct conversation *c = take_turn(r);
 		if (!c)
@@ -464,7 +481,7 @@ static void end_run(struct run *r, uint64_t now_us)
 {
 	struct sink *sink = r->config.sink;
 	struct error err = { 0 };
-	if (sink->ops->end && sink->ops->end(sink, &err) != 0)
+	if (!r->is_void && sink->ops->end && sink->ops->end(sink, &err) != 0)
 		run_fail(r, err.code ? err.code : FF_EOUTPUT, err.text[0] ? err.text : NULL, now_us);
 	if ((r->end == RUN_DEADLINE || r->end == RUN_CANCELLED) && !r->curtailed)
 		r->end = RUN_FINISHED; /* it came too late to change anything */
@@ -478,7 +495,7 @@ static void end_run(struct run *r, uint64_t now_us)
 /* Credits may come back without a record's done (a disk with room again): while nothing else can wake the run, the sink is asked again. */
 static void ask_sink_again(struct run *r)
 {
-	bool blocked = r->records_open == 0 && r->config.sink->credits == 0;
+	bool blocked = r->records_open == 0 && !r->is_void && sink_credits(r->config.sink) == 0;
 	set_sink_asked(r, blocked && (!list_empty(&r->results) || r->scheduler.startable > 0 || !list_empty(&r->retries)));
 }
 
@@ -521,6 +538,11 @@ enum run_end run_end_state(const struct run *r)
 const struct error *run_error(const struct run *r)
 {
 	return &r->error;
+}
+
+bool run_is_void(const struct run *r)
+{
+	return r->is_void;
 }
 
 int64_t run_retry_after_ms(const struct run *r)

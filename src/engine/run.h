@@ -72,6 +72,8 @@ struct run {
 	enum run_end end;
 	uint64_t grace_until_us; /* in-flight turns are cancelled then; CLOCK_NEVER */
 	bool cancel_asked, deadline_passed;
+	bool any_record; /* the sink got one */
+	bool is_void;    /* results go nowhere: the set-up is wrong */
 	bool sink_asked; /* no credit and no record open: the sink is asked again */
 	int64_t retry_after_ms;
 	uint64_t finished, finished_refused; /* turns that were sent, for the stop after refusals */
@@ -118,6 +120,8 @@ void run_put_back(struct run *r, struct conversation *c);
 /* Stops starting turns. The first reason counts. */
 void run_stop(struct run *r, enum run_end end, uint64_t now_us);
 void run_fail(struct run *r, int code, const char *sentence, uint64_t now_us);
+/* A turn says that the set-up is wrong for every turn. Nothing, when a record was given to the sink already. */
+void run_void(struct run *r, struct str sentence, uint64_t now_us);
 /* The run's end cut a turn off: at the latest now the deadline (or a cancel) has stopped it. */
 void run_curtail(struct run *r, uint64_t now_us);
 /* A turn got a deadline. */

@@ -9,7 +9,6 @@
 #include <assert.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "engine/run.h"
 
 #define IDLE_TARGETS_KEPT 64

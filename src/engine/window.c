@@ -56,7 +56,8 @@ static void end_dataset(struct run *r, struct session *session, uint64_t now_us)
 		.avg_batch_time_ms = session->batch_count ? total_ms / (double)session->batch_count : 0,
 	};
 	struct error err = { 0 };
-	if (r->config.sink->ops->dataset_end && r->config.sink->ops->dataset_end(r->config.sink, &summary, &err) != 0)
+	if (!r->is_void && r->config.sink->ops->dataset_end &&
+	    r->config.sink->ops->dataset_end(r->config.sink, &summary, &err) != 0)
 		run_fail(r, err.code ? err.code : FF_EOUTPUT, err.text[0] ? err.text : NULL, now_us);
 }
 

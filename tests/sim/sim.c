@@ -190,6 +190,7 @@ static void call_over(struct timer *timer, uint64_t now_us)
 	r->unreachable = r->http_status == 0;
 	r->hint_ms = cancelled ? -1 : call->reply.hint_ms;
 	r->daily_quota = !cancelled && call->reply.daily_quota;
+	r->setup_error = !cancelled && call->reply.setup_error;
 	if (outcome_is_success(r->outcome))
 		r->answer = STR("4");
 	else

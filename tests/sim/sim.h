@@ -51,7 +51,7 @@ struct fake_reply {
 	uint64_t latency_us;
 	enum outcome outcome;
 	int status;
-	bool retryable, daily_quota, unreachable;
+	bool retryable, daily_quota, setup_error;
 	int64_t hint_ms; /* -1: none */
 };
 #define FAKE_OK(latency) ((struct fake_reply){ .latency_us = (latency), .outcome = OUTCOME_OK, .status = 200, .hint_ms = -1 })

@@ -428,6 +428,52 @@ static void test_daily_quota_ends_the_run(void **state)
 	close_world(&w);
 }
 
+/* ---- a set-up that is wrong for every turn ---- */
+
+static struct fake_reply wrong_set_up(struct fake_executor *x, const struct attempt *a)
+{
+	(void)a;
+	return (struct fake_reply){
+		.latency_us = x->started * 10 * MS, .outcome = OUTCOME_HTTP_4XX, .status = 404, .setup_error = true, .hint_ms = -1
+	};
+}
+
+static struct fake_reply wrong_set_up_after_an_answer(struct fake_executor *x, const struct attempt *a)
+{
+	return x->started == 1 ? FAKE_OK(MS) : wrong_set_up(x, a);
+}
+
+static void test_wrong_set_up_is_one_answer(void **state)
+{
+	(void)state;
+	struct world w;
+	struct scenario sc = { .datasets = 3000, .turns = three_turns, .reply = wrong_set_up, .concurrency = 4, .ordered = true };
+	begin(&w, &sc, 1);
+	sim_run_to_end(&w.sim, &w.run, 1);
+	assert_true(run_is_void(w.run.run));
+	assert_int_equal(run_end_state(w.run.run), RUN_FAILED);
+	assert_int_equal(run_error(w.run.run)->code, FF_EUSAGE);
+	assert_string_equal(run_error(w.run.run)->text, "Fake: it failed.");
+	assert_int_equal(w.run.executor->started, 4);
+	assert_int_equal(w.run.executor->cancelled, 3);
+	assert_int_equal(w.run.sink->records + w.run.sink->ended + w.run.turns_seen + counts(&w)->done, 0);
+	assert_false(w.run.sink->finished);
+	close_world(&w);
+}
+
+static void test_wrong_set_up_after_an_answer_is_a_failed_turn(void **state)
+{
+	(void)state;
+	struct world w;
+	struct scenario sc = { .datasets = 15, .turns = one_turn, .reply = wrong_set_up_after_an_answer, .concurrency = 4 };
+	begin(&w, &sc, 1);
+	sim_run_to_end(&w.sim, &w.run, 1);
+	check_end(&w, RUN_FINISHED);
+	assert_false(run_is_void(w.run.run));
+	assert_int_equal(counts(&w)->outcomes[OUTCOME_HTTP_4XX], 14);
+	close_world(&w);
+}
+
 /* ---- failing source and sink ---- */
 
 static void test_source_fails(void **state)
@@ -545,6 +591,8 @@ int main(void)
 		cmocka_unit_test(test_one_answer_among_refusals_goes_on),
 		cmocka_unit_test(test_long_hint_ends_the_run),
 		cmocka_unit_test(test_daily_quota_ends_the_run),
+		cmocka_unit_test(test_wrong_set_up_is_one_answer),
+		cmocka_unit_test(test_wrong_set_up_after_an_answer_is_a_failed_turn),
 		cmocka_unit_test(test_source_fails),
 		cmocka_unit_test(test_record_cannot_be_kept),
 		cmocka_unit_test(test_dataset_end_and_end_fail),

@@ -33,7 +33,7 @@ static struct fake_reply mixed_reply(struct fake_executor *x, const struct attem
 	if (dice < 930)
 		return (struct fake_reply){ latency, OUTCOME_HTTP_5XX, 503, true, false, false, -1 };
 	if (dice < 950)
-		return (struct fake_reply){ latency, OUTCOME_TRANSPORT, 0, true, false, true, -1 };
+		return (struct fake_reply){ latency, OUTCOME_TRANSPORT, 0, true, false, false, -1 };
 	if (dice < 960)
 		return (struct fake_reply){ latency, OUTCOME_RATE_LIMITED, 429, true, false, false, -1 };
 	if (dice < 965)
