@@ -202,9 +202,10 @@ bool http_date_parse(struct str text, int64_t *ret_unix_ms)
 
 /* ---- headers ---- */
 
-static int64_t positive(bool read, int64_t ms)
+/* By pointer: the caller's call that sets it stands in the same argument list, whose order is not defined. */
+static int64_t positive(bool read, const int64_t *ms)
 {
-	return read && ms > 0 ? ms : HINT_NONE;
+	return read && *ms > 0 ? *ms : HINT_NONE;
 }
 
 static int64_t from_retry_after_ms(struct str value)
@@ -212,7 +213,7 @@ static int64_t from_retry_after_ms(struct str value)
 	double ms;
 	int64_t out = 0;
 
-	return positive(str_to_double(value, &ms) && ms_from_double(ms, &out), out);
+	return positive(str_to_double(value, &ms) && ms_from_double(ms, &out), &out);
 }
 
 static int64_t from_retry_after(struct str value, int64_t now_wall_ms)
@@ -221,10 +222,10 @@ static int64_t from_retry_after(struct str value, int64_t now_wall_ms)
 	int64_t out = 0;
 
 	if (str_to_double(value, &seconds))
-		return positive(ms_from_double(seconds * 1000, &out), out);
+		return positive(ms_from_double(seconds * 1000, &out), &out);
 	if (http_date_parse(value, &out))
 		return out - now_wall_ms > 0 && (double)(out - now_wall_ms) < MS_MAX ? out - now_wall_ms : HINT_NONE;
-	return positive(duration_parse(value, &out), out);
+	return positive(duration_parse(value, &out), &out);
 }
 
 /* A reset counts when its budget is spent, or when nothing says how much is left. A bare number is seconds. */
@@ -238,8 +239,8 @@ static int64_t from_reset(const struct pair *headers, size_t count, struct str r
 	if (!reset.len || (str_to_double(remaining, &left) && left > 0))
 		return HINT_NONE;
 	if (duration_parse(reset, &ms))
-		return positive(true, ms);
-	return positive(str_to_double(reset, &seconds) && seconds < 1e6 && ms_from_double(seconds * 1000, &ms), ms);
+		return positive(true, &ms);
+	return positive(str_to_double(reset, &seconds) && seconds < 1e6 && ms_from_double(seconds * 1000, &ms), &ms);
 }
 
 int64_t hint_from_headers(const struct pair *headers, size_t count, int64_t now_wall_ms)
