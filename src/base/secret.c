@@ -5,8 +5,8 @@
  * blank), and each library escapes another set of characters. So forms are not listed: a matcher walks key and text together and takes, for each byte of
  * the key, the byte itself or any escape of it.
  *
- * Cost: text without a key and without '\' and '%' costs one memmem a key. Otherwise one pass over the text that tries the keys only where
- * one can begin.
+ * Cost: text without a key and without '\' and '%' costs one memmem a key. Where only escapes make it doubtful, the keys are tried at the bytes before each
+ * escape that can begin one; where a key stands plainly, at all such bytes.
  */
 #include "base/secret.h"
 
@@ -232,53 +232,82 @@ static struct str secret_str(const struct secret *one)
 	return str_of(one->key, one->len);
 }
 
-static bool has_escapes(struct str text)
+/* How a text is searched: by which bytes a key, plain or escaped, can begin with, and where it can begin at all. */
+struct search {
+	bool starts[256];
+	bool escaped_only; /* no key stands there plainly: a match has an escape in it */
+	size_t min_len;    /* shorter keys are not looked for */
+	size_t longest;
+};
+
+/* The first '\\' or '%' at or after from, or text.len. */
+static size_t next_escape(struct str text, size_t from)
 {
-	return memchr(text.ptr, '\\', text.len) || memchr(text.ptr, '%', text.len);
+	const char *slash = memchr(text.ptr + from, '\\', text.len - from);
+	size_t end = slash ? (size_t)(slash - text.ptr) : text.len;
+	const char *percent = memchr(text.ptr + from, '%', end - from);
+
+	return percent ? (size_t)(percent - text.ptr) : end;
 }
 
-/* False: the text certainly holds no key of at least min_len bytes (a + for a blank is looked for only beside other escapes). */
-static bool worth_a_pass(const struct scrubber *s, struct str text, size_t min_len)
+static bool stands_plainly(const struct scrubber *s, struct str text, size_t min_len)
 {
-	if (!s || !s->count || text.len < min_len)
-		return false;
 	for (const struct secret *one = s->list; one && one->len >= min_len; one = one->next)
 		if (str_contains(text, secret_str(one)))
 			return true;
-	return has_escapes(text);
+	return false;
 }
 
-/* Which bytes a key, plain or escaped, can begin with. */
-struct starts {
-	bool byte[256];
-};
-
-static void starts_fill(struct starts *starts, const struct scrubber *s)
+/* False: the text certainly holds no key of at least min_len bytes (a + for a blank is looked for only beside other escapes). */
+static bool search_init(struct search *search, const struct scrubber *s, struct str text, size_t min_len)
 {
-	memset(starts, 0, sizeof *starts);
-	starts->byte['\\'] = starts->byte['%'] = true;
+	if (!s || !s->count || text.len < min_len)
+		return false;
+	search->escaped_only = !stands_plainly(s, text, min_len);
+	if (search->escaped_only && next_escape(text, 0) == text.len)
+		return false;
+	search->min_len = min_len;
+	search->longest = s->list->len;
+	memset(search->starts, 0, sizeof search->starts);
+	search->starts['\\'] = search->starts['%'] = true;
 	for (const struct secret *one = s->list; one; one = one->next) {
-		starts->byte[(unsigned char)one->key[0]] = true;
+		search->starts[(unsigned char)one->key[0]] = true;
 		if (one->key[0] == ' ')
-			starts->byte['+'] = true;
+			search->starts['+'] = true;
 	}
+	return true;
 }
 
-/* The first match at or after `from`, of the longest key that begins there, of keys with at least min_len bytes. */
-static bool find_match(const struct scrubber *s, const struct starts *starts, struct str text, size_t from, size_t min_len,
-                       struct match *ret_match)
+/* The longest key that begins at text[at], up to *ret_to. */
+static bool match_at(const struct scrubber *s, const struct search *search, struct str text, size_t at, size_t *ret_to)
 {
-	for (size_t i = from; i < text.len; i++) {
-		if (!starts->byte[(unsigned char)text.ptr[i]])
-			continue;
-		for (const struct secret *one = s->list; one && one->len >= min_len; one = one->next) {
-			size_t to;
+	if (!search->starts[(unsigned char)text.ptr[at]])
+		return false;
+	for (const struct secret *one = s->list; one && one->len >= search->min_len; one = one->next)
+		if (match_length(text, at, secret_str(one), ret_to) == one->len)
+			return true;
+	return false;
+}
 
-			if (match_length(text, i, secret_str(one), &to) == one->len) {
-				*ret_match = (struct match){ i, to };
-				return true;
-			}
+/* The first match at or after `from`. */
+static bool find_match(const struct scrubber *s, const struct search *search, struct str text, size_t from, struct match *ret_match)
+{
+	size_t escape = from, to;
+
+	for (size_t i = from; i < text.len; i++) {
+		if (search->escaped_only && i >= escape) {
+			/* The bytes of a match before its first escape are bytes of the key. */
+			escape = next_escape(text, i);
+			if (escape == text.len)
+				return false;
+			i = escape - i >= search->longest ? escape - search->longest + 1 : i;
 		}
+		if (match_at(s, search, text, i, &to)) {
+			*ret_match = (struct match){ i, to };
+			return true;
+		}
+		if (search->escaped_only && i == escape)
+			escape = i + 1;
 	}
 	return false;
 }
@@ -287,14 +316,12 @@ static bool find_match(const struct scrubber *s, const struct starts *starts, st
  * A sentence that was cut to its buffer may end inside a key. Where the text's end is the beginning of a key, of at least SECRET_MIN_BYTES bytes, it is
  * a match too.
  */
-static bool find_cut_key(const struct scrubber *s, const struct starts *starts, struct str text, struct match *ret_match)
+static bool find_cut_key(const struct scrubber *s, struct str text, struct match *ret_match)
 {
-	size_t longest = s->list ? s->list->len : 0;
+	size_t longest = s->list->len;
 	size_t reach = longest > SIZE_MAX / 12 ? text.len : longest * 12; /* the longest escape of a byte: two \uXXXX */
 
 	for (size_t i = text.len > reach ? text.len - reach : 0; i < text.len; i++) {
-		if (!starts->byte[(unsigned char)text.ptr[i]])
-			continue;
 		for (const struct secret *one = s->list; one; one = one->next) {
 			size_t to, len = match_length(text, i, secret_str(one), &to);
 
@@ -329,30 +356,29 @@ static size_t mask_in_place(char *text, size_t len, size_t size, struct match m,
 void scrub_text(const struct scrubber *s, char *text, size_t size)
 {
 	size_t len = size ? strnlen(text, size - 1) : 0, from = 0;
-	bool full = len + 4 >= size;
-	struct starts starts;
+	bool full = len + 4 >= size; /* so it was probably cut, by up to three bytes more than it had to */
+	struct search search;
 	struct match m;
 
-	if (size == 0 || !s || !s->count || (!full && !worth_a_pass(s, str_of(text, len), SECRET_MIN_BYTES)))
+	if (len == 0 || !s || !s->count)
 		return;
-	starts_fill(&starts, s);
-	while (find_match(s, &starts, str_of(text, len), from, SECRET_MIN_BYTES, &m))
-		len = mask_in_place(text, len, size, m, &from);
-	if (full && find_cut_key(s, &starts, str_of(text, len), &m))
+	if (search_init(&search, s, str_of(text, len), SECRET_MIN_BYTES))
+		while (find_match(s, &search, str_of(text, len), from, &m))
+			len = mask_in_place(text, len, size, m, &from);
+	if (full && find_cut_key(s, str_of(text, len), &m))
 		len = mask_in_place(text, len, size, m, &from);
 	text[len] = '\0';
 }
 
 int scrub_append(const struct scrubber *s, struct buf *out, struct str in)
 {
-	struct starts starts;
+	struct search search;
 	struct match m;
 	size_t from = 0;
 
-	if (!worth_a_pass(s, in, SECRET_MIN_BYTES))
+	if (!search_init(&search, s, in, SECRET_MIN_BYTES))
 		return buf_append_str(out, in);
-	starts_fill(&starts, s);
-	while (find_match(s, &starts, in, from, SECRET_MIN_BYTES, &m)) {
+	while (find_match(s, &search, in, from, &m)) {
 		buf_append(out, in.ptr + from, m.from - from);
 		buf_append_str(out, STR(SECRET_MASK));
 		from = m.to;
@@ -363,11 +389,8 @@ int scrub_append(const struct scrubber *s, struct buf *out, struct str in)
 
 bool scrub_finds(const struct scrubber *s, struct str text)
 {
-	struct starts starts;
+	struct search search;
 	struct match m;
 
-	if (!worth_a_pass(s, text, SECRET_FLAG_MIN_BYTES))
-		return false;
-	starts_fill(&starts, s);
-	return find_match(s, &starts, text, 0, SECRET_FLAG_MIN_BYTES, &m);
+	return search_init(&search, s, text, SECRET_FLAG_MIN_BYTES) && find_match(s, &search, text, 0, &m);
 }

@@ -191,6 +191,52 @@ static void test_in_place_cut(void **state)
 	scrubber_release(&s);
 }
 
+/* Escapes anywhere around a key of which only one byte is escaped, the first, the last, or one between. */
+static void test_one_escape_anywhere(void **state)
+{
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	assert_int_equal(scrubber_add(&s, STR("another-key")), 0);
+	for (size_t which = 0; which < sizeof KEY - 1; which++) {
+		for (size_t noise = 0; noise < 2 * sizeof KEY; noise++) {
+			char text[256], expected[256], filler[64];
+
+			memset(filler, 's', sizeof filler); /* each could be a beginning */
+			filler[noise] = '\0';
+			snprintf(text, sizeof text, "%%%s%.*s%%%02X%s%s\\%s%s", filler, (int)which, KEY, (unsigned)KEY[which],
+			         KEY + which + 1, filler, filler, noise % 3 ? "" : "%");
+			snprintf(expected, sizeof expected, "%%%s" MASKED "%s\\%s%s", filler, filler, filler, noise % 3 ? "" : "%");
+			assert_true(scrub_finds(&s, str_from(text)));
+			scrub_text(&s, text, sizeof text);
+			if (strcmp(text, expected) != 0)
+				fail_msg("byte %zu escaped: became \"%s\"; expected \"%s\"", which, text, expected);
+		}
+	}
+	scrubber_release(&s);
+}
+
+/* A mask that shortens the text must not hide that its end was cut. */
+static void test_masked_and_cut(void **state)
+{
+	struct scrubber s;
+	char text[128];
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR(KEY)), 0);
+	memset(text, '.', sizeof text - 1); /* a full buffer: a whole key at its start, a cut one at its end */
+	memcpy(text, KEY, sizeof KEY - 1);
+	memcpy(text + sizeof text - 1 - 18, KEY, 18);
+	text[sizeof text - 1] = '\0';
+	scrub_text(&s, text, sizeof text);
+	if (strstr(text, "planted"))
+		fail_msg("a part of the key is left: %s", text);
+	scrubber_release(&s);
+}
+
 /* A sentence that was cut to its buffer may end in the middle of a key. */
 static void test_key_cut_at_the_end(void **state)
 {
@@ -315,6 +361,8 @@ int main(void)
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_short_keys_are_ignored),
 		cmocka_unit_test(test_in_place_cut),
+		cmocka_unit_test(test_one_escape_anywhere),
+		cmocka_unit_test(test_masked_and_cut),
 		cmocka_unit_test(test_key_cut_at_the_end),
 		cmocka_unit_test(test_finds),
 		cmocka_unit_test(test_random_dress),
