@@ -43,6 +43,16 @@ static inline struct list *list_pop_front(struct list *l) /* NULL when empty */
 	list_remove(node);
 	return node;
 }
+/* Moves all nodes of `from` to `to`, which need not be initialised; from is empty then. */
+static inline void list_move(struct list *from, struct list *to)
+{
+	list_init(to);
+	if (list_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to->prev->next = to;
+	list_init(from);
+}
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 /* `it` may be removed from the list in the body. */
 #define LIST_FOR_EACH(it, tmp, l) for (struct list *it = (l)->next, *tmp = it->next; it != (l); it = tmp, tmp = it->next)

@@ -29,20 +29,19 @@ static void drain_dirty(struct http_curl *t)
 /* Only those decided so far: whoever is told may start and cancel again, and the loop must breathe. */
 static void finish_ending(struct http_curl *t)
 {
-	struct list now, *node;
+	struct list now;
 
-	list_init(&now);
-	while ((node = list_pop_front(&t->ending)))
-		list_push_back(&now, node);
-	while ((node = list_pop_front(&now)))
+	list_move(&t->ending, &now);
+	for (struct list *node; (node = list_pop_front(&now));)
 		transfer_finish(LIST_ENTRY(node, struct http_transfer, end_link));
 }
 
 static void open_gates(struct http_curl *t)
 {
-	struct list *node;
+	struct list now;
 
-	while ((node = list_pop_front(&t->gates)))
+	list_move(&t->gates, &now);
+	for (struct list *node; (node = list_pop_front(&now));)
 		origin_admit(LIST_ENTRY(node, struct origin, gate_link));
 }
 
@@ -50,6 +49,7 @@ static void work(struct deferred *d)
 {
 	struct http_curl *t = CONTAINER_OF(d, struct http_curl, work);
 
+	t->launches = 0;
 	drain_dirty(t);
 	finish_ending(t);
 	open_gates(t);

@@ -29,6 +29,7 @@
 #define DNS_FRESH_US         (60u * UINT64_C(1000000))
 #define ORIGIN_IDLE_US       (60u * UINT64_C(1000000)) /* an origin without work for so long is closed */
 #define ROUTES_KEPT          8
+#define LAUNCHES_A_ROUND     64 /* more are put off to the next round of the loop: opening a connection takes 50 us and more */
 
 struct http_curl;
 
@@ -261,7 +262,8 @@ struct http_curl {
 	struct deferred work; /* dirty shards, ending transfers, gates */
 	struct list dirty, ending, gates;
 	struct timer sweep;
-	bool below_curl; /* inside a call into libcurl that calls us back */
+	unsigned launches; /* in this round of work */
+	bool below_curl;   /* inside a call into libcurl that calls us back */
 	struct http_curl_stats stats;
 };
 

@@ -249,6 +249,10 @@ void origin_admit(struct origin *origin)
 
 		if (origin->state == ORIGIN_UNKNOWN && origin->leader)
 			return;
+		if (++origin->t->launches > LAUNCHES_A_ROUND) {
+			origin_admit_later(origin);
+			return;
+		}
 		if (origin->state == ORIGIN_UNKNOWN)
 			origin->leader = x;
 		list_remove(&x->link);

@@ -119,9 +119,11 @@ static void stop(struct http_transfer *x, int code)
 		transfer_result(x, HTTP_FAILED_LOCAL, "out of memory");
 }
 
-static void hear(struct http_transfer *x)
+/* The first and the latest byte are stamped by the real clock, the lines in between by the loop's: reading it costs more than a line. */
+static void hear(struct http_transfer *x, bool exactly)
 {
-	x->heard_us = clock_monotonic_us();
+	exactly |= !x->result.stamps.first_byte;
+	x->heard_us = exactly ? clock_monotonic_us() : MAX(loop_now_us(x->t->loop), x->heard_us);
 	if (!x->result.stamps.first_byte)
 		x->result.stamps.first_byte = x->heard_us;
 }
@@ -134,7 +136,7 @@ size_t reply_on_header(char *data, size_t size UNUSED, size_t count, void *trans
 
 	if (x->ending)
 		return 0;
-	hear(x);
+	hear(x, count <= 2); /* the empty line at the end of the head */
 	while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
 		line.len--;
 	if (x->head.done)
@@ -160,7 +162,7 @@ size_t reply_on_body(char *data, size_t size UNUSED, size_t count, void *transfe
 
 	if (x->ending)
 		return 0;
-	hear(x);
+	hear(x, true);
 	x->result.body_bytes += count;
 	if (x->result.body_bytes > cap) {
 		x->stopped = true;

@@ -106,6 +106,7 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 	shard_socket_action(s->shard, fd, as_action(events));
 	if (s->wanted && !s->watched)
 		watch(s, s->wanted); /* libcurl still waits on a descriptor that libuv gave up */
+	loop_breathe(s->t->loop);
 }
 
 int sockets_on_interest(CURL *easy UNUSED, curl_socket_t fd, int what, void *shard, void *unused UNUSED)

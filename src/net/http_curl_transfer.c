@@ -11,6 +11,8 @@
  *                a free stream of a standing HTTP/2 connection is not connecting; libcurl's own connect timeout covers a connection it opens for it
  *   idle         from then on, since the last byte either way
  *   total        from http_start
+ * A transfer that ends leaves its timer armed: for the next one on the same handle it fires early, which is harmless, and two heap operations a request are
+ * saved. When nothing is in flight any more the timers are disarmed, so that an idle loop sleeps.
  *
  * A result is decided at one place or another (message, timer, cancel, failure shared), and told at one: transfer_finish. `ending` means decided, not told.
  */
@@ -159,7 +161,7 @@ static void deadline_fired(struct timer *timer, uint64_t now_us)
 {
 	struct http_transfer *x = CONTAINER_OF(timer, struct http_transfer, timer);
 
-	if (x->ending)
+	if (x->ending || x->state == TRANSFER_SPARE)
 		return;
 	if (total_deadline(x) <= now_us) {
 		time_out(x, HTTP_TIMED_OUT_TOTAL);
@@ -293,7 +295,6 @@ static void leave(struct http_transfer *x)
 
 	list_remove(&x->link);
 	list_remove(&x->end_link);
-	timer_disarm(x->t->timers, &x->timer);
 	if (x->state == TRANSFER_RUNNING) {
 		shard_remove(x->shard, x);
 		origin->in_flight--;
@@ -306,8 +307,21 @@ static void leave(struct http_transfer *x)
 	x->state = TRANSFER_SPARE;
 }
 
+/* Nothing is in flight: no timer is needed. The armed ones are in front, because a spare transfer is put there after use. */
+static void disarm_spare(struct http_curl *t)
+{
+	LIST_FOR_EACH (node, next, &t->spare) {
+		struct http_transfer *x = LIST_ENTRY(node, struct http_transfer, link);
+
+		if (!heap_node_armed(&x->timer.node))
+			return;
+		timer_disarm(t->timers, &x->timer);
+	}
+}
+
 void transfer_finish(struct http_transfer *x)
 {
+	struct http_curl *t = x->t;
 	struct http_callbacks callbacks = x->callbacks;
 	void *user = x->user;
 	struct http_result result;
@@ -319,6 +333,8 @@ void transfer_finish(struct http_transfer *x)
 	if (x->sends > 1)
 		transfer_free(x);
 	else
-		list_push_front(&x->t->spare, &x->link);
+		list_push_front(&t->spare, &x->link);
+	if (t->stats.in_flight == 0)
+		disarm_spare(t);
 	callbacks.on_done(user, &result);
 }

@@ -41,5 +41,7 @@ uint64_t loop_lag_max_us(struct loop *l);
 struct uv_loop_s *loop_uv(struct loop *l); /* for net/ only */
 /* For net/ only: call after uv_poll_start, so that a foreign loop comes back at once to hand the change to the kernel. */
 void loop_touch(struct loop *l);
+/* For net/ only: call at the end of a descriptor's callback. Once in a while it runs what is due, so that a flood of events does not hold it up. */
+void loop_breathe(struct loop *l);
 
 #endif
