@@ -111,18 +111,20 @@ static int apply_flags(struct request *req, const struct json *base, struct json
 {
 	const struct json *path = json_get_lit(base, "class_path"), *params = json_get_lit(base, "params");
 	struct json class_path = path ? *path : (struct json){ .type = JSON_NULL }, built;
-	const struct connector_class *class;
+	const struct connector_class *class = req->ro.connector ? connector_class_find(str_from(req->ro.connector)) : NULL;
 	struct members m = { arena_calloc(&req->arena, base->count + 2, sizeof(struct json_member)), 0 };
 	int r = 0;
 
 	if (!m.list)
 		return FF_ENOMEM;
 	if (req->ro.connector) {
+		/* Short names are for people who type; a payload has class paths only. */
 		class_path = (struct json){ .type = JSON_STRING };
-		if (arena_str(&req->arena, str_from(req->ro.connector), &class_path.text))
+		if (arena_str(&req->arena, str_from(class ? class->class_paths[0] : req->ro.connector), &class_path.text))
 			return FF_ENOMEM;
+	} else if (class_path.type == JSON_STRING) {
+		class = connector_class_find(class_path.text);
 	}
-	class = class_path.type == JSON_STRING ? connector_class_find(class_path.text) : NULL;
 	for (; m.count < base->count; m.count++)
 		m.list[m.count] = base->members[m.count];
 	if (path || req->ro.connector)
