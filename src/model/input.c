@@ -58,13 +58,11 @@ static size_t bytes_left(int fd)
 	return (size_t)(st.st_size - at);
 }
 
-/* Reads on until there are `enough` bytes, or to the end. More than max_bytes are FF_ETOOBIG. */
-static int read_until(int fd, const char *name, size_t enough, size_t max_bytes, struct buf *text, bool *ret_whole,
-                      struct error *err)
+/* Reads on until there are `enough` bytes or more, or to the end. */
+static int read_until(int fd, const char *name, size_t enough, struct buf *text, bool *ret_whole, struct error *err)
 {
 	while (text->len < enough) {
-		size_t left = max_bytes - text->len; /* one byte more tells that it is too big */
-		size_t want = MIN(MAX(CHUNK_BYTES, text->len / 2), left == SIZE_MAX ? left : left + 1);
+		size_t want = MIN(MAX(CHUNK_BYTES, text->len / 2), enough - text->len);
 		char *room = buf_reserve(text, want);
 		ssize_t got = room ? read_waiting(fd, room, want) : 0;
 		if (!room)
@@ -72,8 +70,6 @@ static int read_until(int fd, const char *name, size_t enough, size_t max_bytes,
 		if (got < 0)
 			return cannot_read(name, err);
 		buf_commit(text, (size_t)got);
-		if (text->len > max_bytes)
-			return too_big(name, max_bytes, err);
 		if (got == 0) {
 			*ret_whole = true;
 			return 0;
@@ -83,15 +79,23 @@ static int read_until(int fd, const char *name, size_t enough, size_t max_bytes,
 	return 0;
 }
 
+/* One byte more than the cap allows: enough to know that there are more. */
+static size_t beyond(size_t max_bytes)
+{
+	return max_bytes < SIZE_MAX ? max_bytes + 1 : max_bytes;
+}
+
 static int read_rest(int fd, const char *name, size_t max_bytes, struct buf *text, struct error *err)
 {
 	size_t left = bytes_left(fd);
 	bool whole;
+	int code;
 	if (left > max_bytes || text->len > max_bytes - left)
 		return too_big(name, max_bytes, err);
 	if (left && !buf_reserve(text, left + 1))
 		return error_nomem(err);
-	return read_until(fd, name, SIZE_MAX, max_bytes, text, &whole, err);
+	code = read_until(fd, name, beyond(max_bytes), text, &whole, err);
+	return code || text->len <= max_bytes ? code : too_big(name, max_bytes, err);
 }
 
 int input_read_fd(int fd, const char *name, size_t max_bytes, struct buf *ret_text, struct error *err)
@@ -185,17 +189,19 @@ static int spool(int fd, const char *name, struct buf *text, int *ret_fd, struct
 
 /* ---- opening ---- */
 
-/* Reads the beginning until its shape is clear. */
+/* Reads the beginning until its shape is clear. The cap bounds a document, but only a line of JSONL: what is long may still be lines. */
 static int read_start(int fd, const struct input_form *form, struct buf *text, enum input_shape *ret_shape, bool *ret_whole,
                       struct error *err)
 {
-	size_t enough = START_BYTES;
+	size_t enough = START_BYTES, most = MAX(START_BYTES, beyond(form->limits.max_bytes));
 	int code;
 	do {
-		code = read_until(fd, form->name, enough, form->limits.max_bytes, text, ret_whole, err);
+		code = read_until(fd, form->name, enough, text, ret_whole, err);
 		if (!code)
 			code = input_shape(form, buf_str(text), *ret_whole, ret_shape, err);
-		enough *= 2;
+		if (!code && *ret_shape != SHAPE_LINES && text->len > form->limits.max_bytes)
+			code = too_big(form->name, form->limits.max_bytes, err);
+		enough = enough < most / 2 ? enough * 2 : most;
 	} while (!code && *ret_shape == SHAPE_MORE);
 	return code;
 }
