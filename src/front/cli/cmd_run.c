@@ -192,7 +192,8 @@ static void drive(struct run_command *rc)
 		};
 
 		(void)poll(fds, ARRAY_SIZE(fds), sooner(ff_engine_timeout_ms(rc->engine), run_watch_timeout_ms(&rc->watch)));
-		take_signals(rc);
+		if (fds[1].revents)
+			take_signals(rc);
 		ff_engine_process(rc->engine);
 		run_watch_tick(&rc->watch, rc->run);
 	}
