@@ -225,6 +225,20 @@ static void hints(void **state)
 	kit_release(&k);
 }
 
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	kit_fault_loop(
+	        &gemini_class,
+	        M ",\"streaming\":true,\"base_url\":\"http://u:p@h/v1beta?x=1\",\"top_k\":3,\"cached_content\":\"c\",\"timeout\":2,"
+	          "\"safety_settings\":{\"a\":\"b\"},\"thinking_config\":{\"thinking_budget\":1},\"image_config\":{\"image_size\":"
+	          "\"1K\"},"
+	          "\"model_kwargs\":{\"seed\":1,\"foo\":2},\"additional_headers\":{\"Authorization\":\"Bearer x\"},"
+	          "\"client_args\":{\"cookies\":{\"a\":\"b\"},\"params\":{\"c\":\"d\"}}}",
+	        "text/event-stream", EVENT(TEXT("a", "")) EVENT(TEXT("b\\u00e9", "STOP")));
+	kit_fault_loop(&gemini_class, M "}", "application/json", TEXT("a\\u00e9", "STOP"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +250,7 @@ int main(void)
 		cmocka_unit_test(facts_of_a_reply),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(hints),
+		cmocka_unit_test(every_allocation_may_fail),
 	};
 
 	return cmocka_run_group_tests_name("gemini_turn", tests, NULL, NULL);

@@ -397,6 +397,17 @@ static void a_check_that_fails_is_tried_again(void **state)
 	kit_release(&k);
 }
 
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	kit_fault_loop(&ollama_class,
+	               "{\"model\":\"m\",\"keep_alive\":5,\"stop\":[\"a\"],\"base_url\":\"http://u:p@h\",\"zzz\":1,"
+	               "\"client_kwargs\":{\"headers\":{\"a\":\"b\"},\"params\":{\"q\":1},\"cookies\":{\"c\":\"d\"}},"
+	               "\"async_client_kwargs\":{\"timeout\":3}}",
+	               "application/x-ndjson", LINE("a") LINE("b\\u00e9") DONE("stop"));
+	kit_fault_loop(&ollama_class, "{\"model\":\"m\"}", "application/x-ndjson", LINE("a") DONE("stop"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +426,7 @@ int main(void)
 		cmocka_unit_test(the_model_is_asked_for_once),
 		cmocka_unit_test(a_missing_model_fails_every_turn_but_is_asked_for_once),
 		cmocka_unit_test(a_check_that_fails_is_tried_again),
+		cmocka_unit_test(every_allocation_may_fail),
 	};
 
 	return cmocka_run_group_tests_name("ollama", tests, NULL, NULL);
