@@ -17,7 +17,9 @@ struct ff_run {
 	struct list link; /* in ff_engine.runs */
 	struct ff_engine *engine;
 	struct request request;
-	struct run *run; /* the engine's; NULL until started */
+	struct run *run;       /* the engine's; NULL until started */
+	struct sink **outputs; /* each of lib/output.h, owned by the engine's sink until run_free; the array is ours */
+	size_t output_count;
 	void (*on_event)(void *user, const struct ff_event *event);
 	void *user;
 	struct deferred hello; /* delivers what was found before the start */

@@ -20,6 +20,7 @@ static void run_destroy(struct ff_run *run)
 	run_free(run->run);
 	request_release(&run->request);
 	buf_release(&run->text);
+	mem_free(run->outputs);
 	mem_free(run);
 }
 
@@ -35,12 +36,31 @@ static void on_turn(void *user, const struct turn_result *r)
 	run_deliver_turn(user, r);
 }
 
+/* Writes the answer of a failed request to every output. An output that cannot be written is what counts then. */
+static int answer_failure(struct ff_run *run, struct str text, int code, struct error *err)
+{
+	struct error problem = { 0 };
+	int worst = 0;
+
+	for (size_t i = 0; i < run->output_count; i++) {
+		int r = output_write_failure(run->outputs[i], text, worst ? NULL : &problem);
+
+		worst = worst ? worst : r;
+	}
+	if (worst != FF_EOUTPUT)
+		return code;
+	return error_set(err, FF_EOUTPUT, "", "%s What it would have said: %.*s", problem.text, (int)MIN(text.len, (size_t)600),
+	                 text.ptr);
+}
+
 static void on_end(void *user, struct run *engine_run)
 {
 	struct ff_run *run = user;
 
 	run->run = engine_run;
 	run_conclude(run);
+	if (run_is_void(engine_run))
+		(void)answer_failure(run, str_from(run->error.text), run->error.code, NULL);
 	run->done = true;
 	run_deliver_end(run);
 	if (run->free_asked && !run->in_callback)
@@ -58,50 +78,27 @@ static int64_t wall_ms(void *user)
 	return clock_wall_ms();
 }
 
-/* The sinks of a request under construction, until the engine has them. */
-struct outputs {
-	struct sink **list;
-	size_t count;
-};
-
-static void outputs_release(struct outputs *o)
+/* Only while they are ours: what could not be started. */
+static void close_outputs(struct ff_run *run)
 {
-	for (size_t i = 0; i < o->count; i++)
-		sink_free(o->list[i]);
-	mem_free(o->list);
-	*o = (struct outputs){ 0 };
+	for (size_t i = 0; i < run->output_count; i++)
+		sink_free(run->outputs[i]);
+	run->output_count = 0;
 }
 
-static int open_outputs(const struct ff_run_options *options, struct outputs *ret)
+static int open_outputs(struct ff_run *run, const struct ff_run_options *options)
 {
-	ret->list = mem_calloc(options->output_count + 1, sizeof(struct sink *));
-	if (!ret->list)
+	run->outputs = mem_calloc(options->output_count + 1, sizeof(struct sink *));
+	if (!run->outputs)
 		return FF_ENOMEM;
-	for (; ret->count < options->output_count; ret->count++)
-		if (output_new(&options->outputs[ret->count], &ret->list[ret->count]))
+	for (; run->output_count < options->output_count; run->output_count++)
+		if (output_new(&options->outputs[run->output_count], &run->outputs[run->output_count]))
 			return FF_ENOMEM;
 	return 0;
 }
 
-/* Writes the answer of a failed request to every output. An output that cannot be written is what counts then. */
-static int answer_failure(struct outputs *outputs, struct str text, int code, struct error *err)
-{
-	struct error problem = { 0 };
-	int worst = 0;
-
-	for (size_t i = 0; i < outputs->count; i++) {
-		int r = output_write_failure(outputs->list[i], text, worst ? NULL : &problem);
-
-		worst = worst ? worst : r;
-	}
-	if (worst != FF_EOUTPUT)
-		return code;
-	return error_set(err, FF_EOUTPUT, "", "%s What it would have said: %.*s", problem.text, (int)MIN(text.len, (size_t)600),
-	                 text.ptr);
-}
-
 /* The request's errors as err and as the answer on the outputs. */
-static int refuse(struct ff_run *run, struct outputs *outputs, int code, struct error *err)
+static int refuse(struct ff_run *run, int code, struct error *err)
 {
 	const struct ff_problem *first = request_first_error(&run->request);
 	struct buf text;
@@ -114,7 +111,7 @@ static int refuse(struct ff_run *run, struct outputs *outputs, int code, struct 
 		return error_nomem(err);
 	}
 	error_set(err, code, !first ? "" : *first->pointer ? first->pointer : first->file, "%s", text.ptr);
-	r = answer_failure(outputs, buf_str(&text), code, err);
+	r = answer_failure(run, buf_str(&text), code, err);
 	buf_release(&text);
 	return r;
 }
@@ -140,19 +137,18 @@ static int make_executor(struct ff_run *run, struct executor **ret, struct error
 	return r;
 }
 
-/* One sink over all outputs; takes them over in any case. */
-static int make_sink(struct outputs *outputs, struct sink **ret, struct error *err)
+/* One sink over all outputs, which it takes over in any case. */
+static int make_sink(struct ff_run *run, struct sink **ret, struct error *err)
 {
-	size_t count = outputs->count;
+	int r = sink_tee_new(run->outputs, run->output_count, ret);
 
-	outputs->count = 0;
-	if (count != 1)
-		return sink_tee_new(outputs->list, count, ret) ? error_nomem(err) : 0;
-	*ret = outputs->list[0];
-	return 0;
+	if (!r)
+		return 0;
+	run->output_count = 0;
+	return error_nomem(err);
 }
 
-static int start(struct ff_run *run, struct outputs *outputs, struct error *err)
+static int start(struct ff_run *run, struct error *err)
 {
 	struct executor *executor;
 	struct run_config config;
@@ -161,7 +157,7 @@ static int start(struct ff_run *run, struct outputs *outputs, struct error *err)
 
 	if (r)
 		return r;
-	if ((r = make_sink(outputs, &sink, err))) {
+	if ((r = make_sink(run, &sink, err))) {
 		executor->ops->free(executor);
 		return r;
 	}
@@ -178,20 +174,23 @@ static int start(struct ff_run *run, struct outputs *outputs, struct error *err)
 		.user = run,
 	};
 	run->request.source = NULL;
-	return engine_start_run(run->engine->engine, &config, &run->run, err);
+	r = engine_start_run(run->engine->engine, &config, &run->run, err);
+	if (r)
+		run->output_count = 0; /* freed with the sink */
+	return r;
 }
 
-static int build(struct ff_run *run, const struct ff_run_options *options, struct outputs *outputs, struct error *err)
+static int build(struct ff_run *run, const struct ff_run_options *options, struct error *err)
 {
-	int r = open_outputs(options, outputs);
+	int r = open_outputs(run, options);
 
 	if (r)
 		return error_nomem(err);
 	r = request_build(&run->request, run->engine, options, false);
 	if (r)
-		return refuse(run, outputs, r, err);
-	r = start(run, outputs, err);
-	return r ? answer_failure(outputs, str_from(err->text), r, err) : 0;
+		return refuse(run, r, err);
+	r = start(run, err);
+	return r ? answer_failure(run, str_from(err->text), r, err) : 0;
 }
 
 static struct ff_run *run_alloc(struct ff_engine *engine, const struct ff_run_options *options)
@@ -213,7 +212,6 @@ int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options,
 {
 	struct ff_run_options o = { 0 };
 	struct error problem = { 0 };
-	struct outputs outputs = { 0 };
 	struct ff_run *run;
 
 	if (!engine || !options || !ret || options->size < sizeof(size_t)) {
@@ -227,13 +225,12 @@ int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options,
 		error_nomem(&problem);
 		return lib_error_export(&problem, err);
 	}
-	if (build(run, &o, &outputs, &problem)) {
-		outputs_release(&outputs);
+	if (build(run, &o, &problem)) {
+		close_outputs(run);
 		scrub_text(&engine->scrubber, problem.text, sizeof(problem.text));
 		run_destroy(run);
 		return lib_error_export(&problem, err);
 	}
-	outputs_release(&outputs);
 	list_push_back(&engine->runs, &run->link);
 	loop_defer(engine->loop, &run->hello);
 	*ret = run;

@@ -48,6 +48,8 @@ int cmd_help(struct cli *cli, int argc, char **argv);
 extern const struct flag run_flags[], check_flags[], connectors_flags[], help_flags[];
 extern const size_t run_flag_count, check_flag_count, connectors_flag_count, help_flag_count;
 
+/* The short name of the connector that was probably meant, or NULL. */
+const char *cli_nearest_connector(const char *typed);
 /* Exit status of wrong use. */
 int cli_usage_status(void);
 /* "fairforge: error: SENTENCE See 'fairforge NAME --help'." on stderr; returns the status of wrong use. */

@@ -153,12 +153,19 @@ static const char *short_name_at(const void *names, size_t index)
 	return ff_connector_at(index, &c) ? "" : c.short_name;
 }
 
+const char *cli_nearest_connector(const char *typed)
+{
+	size_t near = arg_nearest(typed, short_name_at, NULL, ff_connector_count());
+
+	return near == SIZE_MAX ? NULL : short_name_at(NULL, near);
+}
+
 static int unknown_class(const char *name)
 {
-	size_t near = arg_nearest(name, short_name_at, NULL, ff_connector_count());
+	const char *near = cli_nearest_connector(name);
 	char sentence[400];
 
-	if (near == SIZE_MAX)
+	if (!near)
 		snprintf(sentence, sizeof(sentence), "There is no connector \"%.200s\": 'fairforge connectors' lists them.", name);
 	else
 		snprintf(sentence, sizeof(sentence), "There is no connector \"%.200s\": did you mean %s?", name,

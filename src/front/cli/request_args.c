@@ -103,9 +103,20 @@ int request_flag_output(void *state, const struct flag *flag, const char *value,
 
 int request_flag_connector(void *state, const struct flag *flag, const char *value, struct buf *why)
 {
-	(void)flag, (void)why;
+	const char *near;
+	size_t index;
+
+	(void)flag;
 	((struct request_args *)state)->connector = value;
-	return 0;
+	if (ff_connector_find(value, &index) == 0)
+		return 0;
+	near = cli_nearest_connector(value);
+	buf_printf(why, "names no connector: \"%s\"", value);
+	if (near)
+		buf_printf(why, "; did you mean %s", near);
+	else
+		buf_append_str(why, STR(" ('fairforge connectors' lists them)"));
+	return -1;
 }
 
 int request_flag_model(void *state, const struct flag *flag, const char *value, struct buf *why)
@@ -143,12 +154,17 @@ int request_flag_option(void *state, const struct flag *flag, const char *value,
 	return add_pair(a, &a->options, value, why);
 }
 
-/* A flag that is an option of the same name, with the library to judge the value. */
-int request_flag_option_text(void *state, const struct flag *flag, const char *value, struct buf *why)
+/* A flag that is an option of the same name: a whole number, whose range is the library's to judge. */
+int request_flag_option_number(void *state, const struct flag *flag, const char *value, struct buf *why)
 {
 	struct request_args *a = state;
 	char *name = arena_memdup(&a->arena, flag->name, strlen(flag->name));
+	uint64_t number;
 
+	if (!arg_u64(value, 0, UINT64_MAX, &number)) {
+		buf_printf(why, "must be a whole number, not \"%s\"", value);
+		return -1;
+	}
 	for (char *p = name; p && *p; p++)
 		*p = *p == '-' ? '_' : *p;
 	return add_setting(a, &a->options, name, value, why);

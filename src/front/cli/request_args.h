@@ -43,11 +43,11 @@ struct request_args {
 	        { "model", 0, "M", "the model", request_flag_model },                                                       \
 	        { "param", 0, "K=V", "a connector parameter; K=env:NAME, K=file:PATH", request_flag_param },                \
 	        { "option", 0, "K=V", "an option of the run: see fairforge help options", request_flag_option },            \
-	        { "concurrency", 0, "N", "turns in flight at most", request_flag_option_text },                             \
+	        { "concurrency", 0, "N", "turns in flight at most", request_flag_option_number },                           \
 	        { "no-adaptive", 0, NULL, "always that many, instead of what the target bears", request_flag_no_adaptive }, \
 	        { "timeout", 0, "S", NULL, request_flag_duration },                                                         \
 	        { "deadline", 0, "S", "seconds for a turn with its retries; for the run", request_flag_duration },          \
-	        { "max-retries", 0, "N", "extra attempts a turn", request_flag_option_text },                               \
+	        { "max-retries", 0, "N", "extra attempts a turn", request_flag_option_number },                             \
 	{                                                                                                                   \
 		"stream", 0, NULL, "ask the provider to stream", request_flag_stream                                        \
 	}
@@ -67,7 +67,7 @@ struct request_args {
 
 typedef int request_flag(void *state, const struct flag *flag, const char *value, struct buf *why);
 request_flag request_flag_dataset, request_flag_output, request_flag_connector, request_flag_model, request_flag_param,
-        request_flag_option, request_flag_option_text, request_flag_no_adaptive, request_flag_duration, request_flag_stream,
+        request_flag_option, request_flag_option_number, request_flag_no_adaptive, request_flag_duration, request_flag_stream,
         request_flag_accept, request_flag_cafile, request_flag_allow_http, request_flag_max_input_bytes, request_flag_max_depth,
         request_flag_log_level, request_flag_progress, request_flag_quiet, request_flag_json, request_flag_help,
         request_flag_version;
