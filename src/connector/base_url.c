@@ -164,9 +164,9 @@ char *base_url_basic_auth(struct arena *a, struct str userinfo)
 {
 	size_t colon = find_any(userinfo, ":"), len;
 	char *plain = arena_alloc(a, userinfo.len + 2);
-	char *out = arena_alloc(a, sizeof "Basic " + (userinfo.len + 3) / 3 * 4 + 4);
+	char *digits = arena_alloc(a, (userinfo.len + 3) / 3 * 4 + 5);
 
-	if (!plain || !out)
+	if (!plain || !digits)
 		return NULL;
 	memcpy(plain, userinfo.ptr, colon);
 	len = percent_decode(plain, colon);
@@ -175,9 +175,8 @@ char *base_url_basic_auth(struct arena *a, struct str userinfo)
 		memcpy(plain + len, userinfo.ptr + colon + 1, userinfo.len - colon - 1);
 		len += percent_decode(plain + len, userinfo.len - colon - 1);
 	}
-	memcpy(out, "Basic ", 6);
-	base64(out + 6, (const unsigned char *)plain, len);
-	return out;
+	base64(digits, (const unsigned char *)plain, len);
+	return arena_printf(a, "Basic %s", digits);
 }
 
 size_t percent_encode(char *out, struct str text, const char *keep)
