@@ -179,15 +179,18 @@ static int put(struct ordered *o, const struct piece *piece)
 
 /* ---- answers ---- */
 
-/* The text that takes the place of `assistant`, valid until the next call: the answer, or the sentence behind its prefix. */
-static struct str assistant_text(struct ordered *o, const struct turn_result *r)
+/* The text that takes the place of `assistant`, valid until the next call: the answer, or the sentence behind its prefix. 0 or FF_ENOMEM. */
+static int assistant_text(struct ordered *o, const struct turn_result *r, struct str *ret_text)
 {
-	if (outcome_is_success(r->outcome))
-		return r->answer;
+	if (r->replacement || outcome_is_success(r->outcome)) {
+		*ret_text = r->replacement ? r->replacement->assistant : r->answer;
+		return 0;
+	}
 	buf_clear(&o->scratch);
 	buf_append_str(&o->scratch, STR(ERROR_PREFIX));
 	buf_append_str(&o->scratch, r->answer);
-	return buf_failed(&o->scratch) ? STR(LOST_SENTENCE) : buf_str(&o->scratch);
+	*ret_text = buf_str(&o->scratch);
+	return buf_failed(&o->scratch);
 }
 
 /* A changed batch as text, valid until the next call. 0 or FF_ENOMEM. */
@@ -208,17 +211,14 @@ static int keep_answer(struct ordered *o, struct waiting *w, const struct turn_r
 {
 	struct answer *a;
 	struct str text;
-	int code = 0;
+	int code;
 
 	if (!w->answers)
 		w->answers = arena_calloc(&w->arena, r->dataset->batch_count, sizeof *w->answers);
 	if (!w->answers)
 		return FF_ENOMEM;
 	a = &w->answers[r->batch];
-	if (r->replacement)
-		code = batch_text(o, r->replacement, &text);
-	else
-		text = assistant_text(o, r);
+	code = r->replacement ? batch_text(o, r->replacement, &text) : assistant_text(o, r, &text);
 	if (!code)
 		code = arena_str(&w->arena, text, &a->text);
 	if (!code)
@@ -260,8 +260,9 @@ static int put_result(struct ordered *o, struct waiting *w, const struct turn_re
 	if (code)
 		return code;
 	piece.batch = r->replacement ? r->replacement : &r->dataset->batches[r->batch];
-	piece.answer.text = r->replacement ? r->replacement->assistant : assistant_text(o, r);
-	code = put(o, &piece);
+	code = assistant_text(o, r, &piece.answer.text);
+	if (!code)
+		code = put(o, &piece);
 	if (code)
 		return code;
 	w->batches_written++;
@@ -315,7 +316,7 @@ static int put_text(struct ordered *o, struct waiting *w)
 
 	if (code)
 		return code;
-	if (text.len >= WRITE_UNCOPIED_AT || text.len >= o->out.buf.room - o->out.buf.len)
+	if (text.len >= WRITE_UNCOPIED_AT)
 		code = out_write(&o->out, text);
 	else
 		code = buf_append_str(&o->out.buf, text);

@@ -17,7 +17,7 @@ void out_release(struct out *o)
 
 int out_reserve(struct out *o)
 {
-	return buf_reserve(&o->buf, OUT_PIECE_BYTES) ? 0 : FF_ENOMEM;
+	return buf_reserve(&o->buf, OUT_ROOM_BYTES) ? 0 : FF_ENOMEM;
 }
 
 static int write_all(struct out *o, const char *data, size_t len)
@@ -37,8 +37,8 @@ int out_flush(struct out *o)
 	int code = write_all(o, o->buf.ptr, o->buf.len);
 
 	buf_clear(&o->buf);
-	if (o->buf.room > 16 * OUT_PIECE_BYTES) /* one huge dataset must not stay resident */
-		buf_shrink(&o->buf, 2 * OUT_PIECE_BYTES);
+	if (o->buf.room > 8 * OUT_ROOM_BYTES) /* one huge dataset must not stay resident */
+		buf_shrink(&o->buf, OUT_ROOM_BYTES + 1);
 	return code;
 }
 

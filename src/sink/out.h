@@ -6,6 +6,7 @@
 #include "sink/sink.h"
 
 #define OUT_PIECE_BYTES ((size_t)64 << 10)
+#define OUT_ROOM_BYTES  (2 * OUT_PIECE_BYTES) /* always there: a piece in the making and one more fit without memory */
 
 struct out {
 	struct sink_output to;
@@ -16,7 +17,7 @@ struct out {
 
 void out_init(struct out *o, const struct sink_output *to);
 void out_release(struct out *o);
-/* Allocates the first piece, so that small pieces never need memory afterwards. 0 or FF_ENOMEM. */
+/* Allocates OUT_ROOM_BYTES. 0 or FF_ENOMEM. */
 int out_reserve(struct out *o) WARN_UNUSED;
 /* Writes what was gathered. 0 or FF_EOUTPUT. */
 int out_flush(struct out *o) WARN_UNUSED;

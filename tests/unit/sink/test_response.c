@@ -562,6 +562,93 @@ static void test_faults(void **state)
 	memory_release(&m);
 }
 
+/* Answers that are larger than the output buffer: what was half written when memory ran out must be taken back. */
+static char huge[300000];
+
+static int huge_use(void)
+{
+	struct batch batches[] = { plain_batch(STR("q0"), STR("x")), plain_batch(STR("q1"), STR("x")),
+		                   plain_batch(STR("q2"), STR("x")) };
+	struct dataset d[] = { plain_dataset(0, STR("s0"), batches, 3), plain_dataset(1, STR("s1"), batches, 2),
+		               plain_dataset(2, STR("s2"), batches, 1) };
+	struct memory_output m = { 0 };
+	struct sink_output out = memory_sink_output(&m);
+	struct sink *s;
+	int codes[10] = { 0 }, code;
+
+	code = sink_response_new(&out, 0, &s);
+	if (code)
+		return code;
+	codes[0] = s->ops->begin(s, NULL);
+	if (!codes[0]) {
+		codes[1] = record_turn(s, &d[1], 0, OUTCOME_OK, huge);
+		codes[2] = record_turn(s, &d[0], 0, OUTCOME_OK, huge); /* the first of its dataset: no comma before it */
+		codes[3] = record_turn(s, &d[0], 1, OUTCOME_OK, "small");
+		codes[4] = record_turn(s, &d[1], 1, OUTCOME_TRANSPORT, huge);
+		codes[5] = end_dataset(s, &d[1], 1, 1, NULL);
+		codes[6] = record_turn(s, &d[0], 2, OUTCOME_HTTP_4XX, huge);
+		codes[7] = end_dataset(s, &d[0], 2, 1.5, NULL);
+		codes[8] = record_turn(s, &d[2], 0, OUTCOME_OK, huge);
+		code = end_dataset(s, &d[2], 1, 1, NULL);
+		codes[9] = code ? code : s->ops->end(s, NULL);
+	}
+	sink_free(s);
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		code = code ? code : codes[i];
+	if (!code && !expected_document) {
+		expected_document = test_malloc(m.len + 1);
+		memcpy(expected_document, m.text, m.len + 1);
+	} else if (!code && strcmp(m.text, expected_document) != 0) {
+		fail_msg("nothing was reported, but the document is wrong");
+	}
+	memory_release(&m);
+	return code;
+}
+
+/* An answer that cannot be written for lack of memory just now is not lost: it is tried again. */
+static void test_memory_comes_back(void **state)
+{
+	struct batch batches[] = { plain_batch(STR("q0"), STR("x")), plain_batch(STR("q1"), STR("x")),
+		                   plain_batch(STR("q2"), STR("x")) };
+	struct dataset d = plain_dataset(0, STR("s"), batches, 3);
+	struct memory_output m = { 0 };
+	struct sink *s = open_response(&m, 0);
+
+	(void)state;
+	memset(huge, 'h', sizeof huge - 1);
+	assert_int_equal(record_turn(s, &d, 1, OUTCOME_OK, huge), 0); /* waits as a copy */
+	mem_fault_arm(1, true);
+	assert_int_equal(record_turn(s, &d, 0, OUTCOME_OK, "small"), 0); /* needs no memory; what waits behind it would */
+	assert_true(mem_fault_hits() > 0);
+	mem_fault_arm(0, false);
+	assert_int_equal(record_turn(s, &d, 2, OUTCOME_OK, "last"), 0);
+	assert_int_equal(end_dataset(s, &d, 3, 3, NULL), 0);
+	finish(s);
+	assert_int_equal(
+	        m.len,
+	        strlen(RESPONSE(DATASET("s", BATCH("q0", "x", "small") "," BATCH("q1", "x", "") "," BATCH("q2", "x", "last")),
+	                        SUMMARY("s", "3", "3", "0", "3.0", "1.0"), "1")) +
+	                strlen(huge));
+	assert_non_null(strstr(m.text, huge));
+	memory_release(&m);
+}
+
+static void test_faults_with_huge_answers(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct json root;
+
+	(void)state;
+	memset(huge, 'h', sizeof huge - 1);
+	expected_document = NULL;
+	assert_int_equal(huge_use(), 0);
+	assert_int_equal(json_parse(&a, str_from(expected_document), NULL, &root, NULL, NULL), 0);
+	arena_release(&a);
+	assert_true(fault_loop(huge_use) >= 10);
+	test_free(expected_document);
+	expected_document = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -580,6 +667,8 @@ int main(void)
 		cmocka_unit_test(test_dataset_without_end),
 		cmocka_unit_test(test_missing_turn),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_faults_with_huge_answers),
+		cmocka_unit_test(test_memory_comes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
