@@ -1,8 +1,8 @@
 /*
  * weight.c: what pydantic 2.14 takes for a float in lax mode, observed field by field.
  *
- * Numbers, booleans (1.0 and 0.0), and text: Unicode white space around it is dropped; an underscore may stand anywhere but at the ends and
- * beside another one; then [sign] digits [. digits] [e [sign] digits] with digits on one side of the point, or inf, infinity, nan in any case.
+ * Numbers, booleans (1.0 and 0.0), and text: Unicode white space around it is dropped, or else an underscore may stand anywhere but at the ends
+ * and beside another one (not both: " 1_0" is refused); then [sign] digits [. digits] [e [sign] digits] with digits on one side of the point, or inf, infinity, nan in any case.
  *
  * One rule is ours: infinity, which pydantic lets through as a float, is refused, because no JSON document can carry it.
  */
@@ -107,8 +107,9 @@ static const char *read_text(struct str s, double *ret)
 	static const char *const infinities[] = { "inf", "infinity" }, *const nans[] = { "nan" };
 	char plain[4096];
 	bool minus;
-	s = trim_unicode(s);
-	if (str_contains(s, STR("_")) && !drop_underscores(s, plain, sizeof(plain), &s))
+	if (!str_contains(s, STR("_")))
+		s = trim_unicode(s);
+	else if (!drop_underscores(s, plain, sizeof(plain), &s))
 		return not_numeric_text;
 	minus = str_starts_with(s, STR("-"));
 	if (is_word(s, nans, ARRAY_SIZE(nans)))

@@ -379,6 +379,10 @@ static void weights_that_are_refused(void **state)
 		{ "\"\\uff11\"", parsing },
 		{ "\"1e5e5\"", parsing },
 		{ "\"1-1\"", parsing },
+		{ "\" 1_0\"", parsing },
+		{ "\"1_0\\u00a0\"", parsing },
+		{ "\"n_an\"", below },
+		{ "\"in_f\"", infinite },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
