@@ -518,14 +518,14 @@ void sim_options(struct options *o, uint32_t concurrency, bool adaptive)
 	o->order = ORDER_LONGEST_FIRST;
 }
 
-void sim_start(struct sim *s, struct sim_run *r, const struct options *options, struct dataset_source *source,
-               struct fake_executor *executor, struct fake_sink *sink)
+void sim_start_with(struct sim *s, struct sim_run *r, const struct options *options, struct dataset_source *source,
+                    struct executor *executor, struct fake_sink *sink)
 {
-	*r = (struct sim_run){ .sim = s, .executor = executor, .sink = sink, .options = *options };
+	*r = (struct sim_run){ .sim = s, .sink = sink, .options = *options };
 	struct run_config config = {
 		.options = &r->options,
 		.source = source,
-		.executor = &executor->base,
+		.executor = executor,
 		.runner = &llm_runner,
 		.sink = &sink->base,
 		.started_us = s->now_us,
@@ -540,7 +540,14 @@ void sim_start(struct sim *s, struct sim_run *r, const struct options *options, 
 	if (r->start_code != 0) {
 		assert_null(run);
 		assert_true(err.text[0] != '\0');
-		r->executor = NULL;
 		r->sink = NULL;
 	}
+}
+
+void sim_start(struct sim *s, struct sim_run *r, const struct options *options, struct dataset_source *source,
+               struct fake_executor *executor, struct fake_sink *sink)
+{
+	sim_start_with(s, r, options, source, &executor->base, sink);
+	if (r->start_code == 0)
+		r->executor = executor;
 }

@@ -118,6 +118,9 @@ void sim_options(struct options *o, uint32_t concurrency, bool adaptive);
 /* Starts it; source, executor and sink are taken over in any case. */
 void sim_start(struct sim *s, struct sim_run *r, const struct options *options, struct dataset_source *source,
                struct fake_executor *executor, struct fake_sink *sink);
+/* The same with any executor; r->executor is NULL then. */
+void sim_start_with(struct sim *s, struct sim_run *r, const struct options *options, struct dataset_source *source,
+                    struct executor *executor, struct fake_sink *sink);
 /* Everything at this moment. Returns the next moment at which something happens, CLOCK_NEVER for none. */
 uint64_t sim_settle(struct sim *s);
 /* Goes on until the moment, or until nothing is left to happen. */
