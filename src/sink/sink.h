@@ -60,7 +60,8 @@ struct sink_output {
 
 /*
  * response.c: the reference's response document, streamed in input order; indent 0 is compact. Datasets that finish early wait as text.
- * It is written in pieces of about 64 KiB; an empty run gives a valid document too. A document from which something was lost (memory, a write that failed)
+ * It is written in pieces of about 64 KiB, none before the first record, dataset_end or end (a run that turns out void after begin can still
+ * have sink_write_failure instead); an empty run gives a valid document too. A document from which something was lost (memory, a write that failed)
  * is left cut, and `end` says so: a whole-looking one would be believed.
  */
 int sink_response_new(const struct sink_output *out, unsigned indent, struct sink **ret) WARN_UNUSED;
