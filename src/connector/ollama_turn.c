@@ -361,14 +361,16 @@ static void finish_check(struct connector_turn *t, struct verdict *ret)
 	}
 }
 
-/* What goes wrong with the check would go wrong for every turn. */
+/* What goes wrong with the check would go wrong for every turn: it ends the run, and is not tried again, as in the reference. */
 static void finish_stage_check(struct connector_turn *t, struct verdict *ret)
 {
 	if (!reply_is_success(&t->reply))
 		reply_http_verdict(&t->reply, ret);
 	else
 		finish_check(t, ret);
-	ret->setup_error = ret->kind == VERDICT_FATAL;
+	ret->setup_error = ret->kind != VERDICT_ANOTHER;
+	if (ret->setup_error)
+		ret->kind = VERDICT_FATAL;
 }
 
 void ollama_finish(struct connector_turn *t, struct verdict *ret)

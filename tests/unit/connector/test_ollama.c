@@ -391,8 +391,9 @@ static void a_check_that_fails_is_tried_again(void **state)
 		assert_true(k.verdict.setup_error);
 	}
 	assert_int_equal(kit_ask_text(&k, "Hi"), 0);
-	kit_reply(&k, 403, "application/json", NULL, STR("{\"error\":\"no\"}"), 0);
-	assert_int_equal(k.verdict.outcome, OUTCOME_HTTP_4XX);
+	kit_reply(&k, 503, "application/json", NULL, STR("{\"error\":\"no\"}"), 0);
+	assert_int_equal(k.verdict.kind, VERDICT_FATAL);
+	assert_int_equal(k.verdict.outcome, OUTCOME_HTTP_5XX);
 	assert_true(k.verdict.setup_error);
 	kit_release(&k);
 }
