@@ -113,10 +113,19 @@ static int read_allowed_origins(struct ff_engine *engine, struct error *err)
 	return 0;
 }
 
-/* A loop iteration is followed by engine_step, so being called at all is the whole effect. */
+static uint64_t step(void *user, uint64_t now_us)
+{
+	struct ff_engine *engine = user;
+
+	return engine_step(engine->engine, now_us);
+}
+
+/* The step behind this call may have been made already (a timer that the step armed fires after it): another one is asked for. */
 static void wake_called(struct deferred *d)
 {
-	(void)d;
+	struct ff_engine *engine = CONTAINER_OF(d, struct ff_engine, wake);
+
+	loop_on_step(engine->loop, step, engine);
 }
 
 static void wake(void *user)
@@ -124,13 +133,6 @@ static void wake(void *user)
 	struct ff_engine *engine = user;
 
 	loop_defer(engine->loop, &engine->wake);
-}
-
-static uint64_t step(void *user, uint64_t now_us)
-{
-	struct ff_engine *engine = user;
-
-	return engine_step(engine->engine, now_us);
 }
 
 static int open_transport(struct ff_engine *engine, const struct ff_engine_options *o, struct error *err)
