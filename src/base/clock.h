@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-#define CLOCK_NEVER UINT64_MAX /* a deadline that does not come */
-
 uint64_t clock_monotonic_us(void); /* CLOCK_MONOTONIC, microseconds; never 0 */
 int64_t clock_wall_ms(void);       /* milliseconds since 1970 (UTC) */
 /* Writes "2026-11-22T14:18:29.123Z" (RFC 3339). */

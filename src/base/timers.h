@@ -13,6 +13,8 @@
 
 #include "base/heap.h"
 
+#define CLOCK_NEVER UINT64_MAX /* a deadline that does not come */
+
 struct timer {
 	struct heap_node node;
 	void (*fire)(struct timer *t, uint64_t now_us);

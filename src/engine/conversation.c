@@ -23,7 +23,7 @@
 #include "engine/run.h"
 
 static const char *const state_words[] = {
-#define X(name, word, text) [name] = word,
+#define X(name, word, text) [name] = (word),
 	CONVERSATION_STATES(X)
 #undef X
 };

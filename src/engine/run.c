@@ -133,27 +133,28 @@ static struct run *new_run(struct engine *e, const struct run_config *config)
 	return r;
 }
 
-static int build_run(struct engine *e, const struct run_config *config, struct run **ret, struct error *err)
+/* NULL: *ret_code says why. */
+static struct run *build_run(struct engine *e, const struct run_config *config, int *ret_code, struct error *err)
 {
-	if (bounded_concurrency(config) == 0)
-		return error_set(err, FF_EUSAGE, "/options/concurrency", "The concurrency must be at least 1.");
+	if (bounded_concurrency(config) == 0) {
+		*ret_code = error_set(err, FF_EUSAGE, "/options/concurrency", "The concurrency must be at least 1.");
+		return NULL;
+	}
 	struct run *r = new_run(e, config);
-	if (!r)
-		return error_nomem(err);
-	int rc = config->sink->ops->begin ? config->sink->ops->begin(config->sink, err) : 0;
-	if (rc != 0)
+	*ret_code = !r ? error_nomem(err) : config->sink->ops->begin ? config->sink->ops->begin(config->sink, err) : 0;
+	if (r && *ret_code != 0) {
 		free_run(r);
-	else
-		*ret = r;
-	return rc;
+		return NULL;
+	}
+	return r;
 }
 
 int engine_start_run(struct engine *e, const struct run_config *config, struct run **ret, struct error *err)
 {
 	assert(config->options && config->source && config->executor && config->runner && config->sink && config->on_end);
-	struct run *r = NULL;
-	int rc = build_run(e, config, &r, err);
-	if (rc != 0) {
+	int rc;
+	struct run *r = build_run(e, config, &rc, err);
+	if (!r) {
 		free_parts(config);
 		return rc;
 	}

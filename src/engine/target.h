@@ -22,8 +22,8 @@ struct engine;
 
 /* ---- the adaptive limit: arithmetic, no references ---- */
 
-#define LIMITER_START      4              /* turns in flight to begin with */
-#define LIMITER_COOLING_US (5 * 1000000u) /* after a cut: one episode; successes teach nothing, more 429s do not cut again */
+#define LIMITER_START      4                 /* turns in flight to begin with */
+#define LIMITER_COOLING_US UINT64_C(5000000) /* after a cut: one episode; successes teach nothing, more 429s do not cut again */
 
 struct limiter {
 	uint32_t max;              /* never above */

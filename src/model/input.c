@@ -88,7 +88,7 @@ static size_t beyond(size_t max_bytes)
 static int read_rest(int fd, const char *name, size_t max_bytes, struct buf *text, struct error *err)
 {
 	size_t left = bytes_left(fd);
-	bool whole;
+	bool whole = false;
 	int code;
 	if (left > max_bytes || text->len > max_bytes - left)
 		return too_big(name, max_bytes, err);
@@ -223,7 +223,7 @@ static int reader_of(int fd, bool whole, const struct input_form *form, struct b
 {
 	size_t max_bytes = form->limits.max_bytes;
 	off_t start = start_of(fd, text->len);
-	int temporary, code;
+	int temporary = -1, code;
 	if (start >= 0) {
 		line_reader_of_file(ret, fd, false, start, max_bytes);
 	} else if (whole) {
@@ -272,9 +272,9 @@ int input_open(int fd, const char *name, bool as_datasets, const struct json_lim
                struct dataset_source **ret_source, struct json_notes *notes, struct error *err)
 {
 	struct input_form form;
-	enum input_shape shape;
+	enum input_shape shape = SHAPE_DOCUMENT;
 	struct buf text;
-	bool whole;
+	bool whole = false;
 	int code;
 	input_form_init(&form, name, as_datasets, limits);
 	buf_init(&text, SIZE_MAX / 2);

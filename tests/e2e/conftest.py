@@ -126,7 +126,8 @@ class Nginx:
         self.access = folder / "access.log"
         binary = shutil.which("nginx") or "/usr/sbin/nginx"
         (folder / "nginx.conf").write_text(
-            "daemon off; pid %(f)s/pid; error_log %(f)s/error.log; worker_processes 1; events { %(e)s }\n"
+            # Root's workers would become somebody who may not enter this folder.
+            ("user root; " if os.geteuid() == 0 else "") + "daemon off; pid %(f)s/pid; error_log %(f)s/error.log; worker_processes 1; events { %(e)s }\n"
             "http { access_log off; client_body_temp_path %(f)s/b; proxy_temp_path %(f)s/p; fastcgi_temp_path %(f)s/f;\n"
             "uwsgi_temp_path %(f)s/u; scgi_temp_path %(f)s/s; keepalive_requests 1000000; large_client_header_buffers 8 64k;\n"
             "log_format c '$connection $server_protocol $status';\n%(s)s }\n"

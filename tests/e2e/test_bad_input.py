@@ -129,14 +129,14 @@ def failed(peer_replies, outcome_words, status=1, **params):
     ([Raw(b"")], [], "transport", 69),
     ([Reset()], [], "transport", 69),
     ([Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"choices\"")], [], "transport", 1),
-    ([Raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope")], [], "transport", 1),
+    ([Raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope")], [], "bad_reply", 1),
 ])
 def test_what_a_server_can_do_wrong(replies, words, outcome, status):
     assert failed(replies, words, status)["outcome"] == outcome
 
 
 def test_no_answer_and_silence_in_the_middle():
-    assert failed([Silence()], ["0.2"], status=69, timeout=0.2)["outcome"] == "timeout"
+    assert failed([Silence()], ["200 ms"], status=69, timeout=0.2)["outcome"] == "timeout"
     half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     assert failed([Silence(half)], [], timeout=0.2)["outcome"] == "timeout"
 

@@ -33,8 +33,8 @@ def test_bare_call_and_version():
 @pytest.mark.parametrize("args, word", [
     (["rnu"], "run"), (["resume", "x"], "resume"), (["run", "--concurency", "3"], "--concurrency"), (["run", "--rpm", "3"], "--rpm"),
     (["run", "--history", "replies"], "--history"), (["run", "--journal", "x"], "--journal"), (["check", "--probe"], "--probe"),
-    (["run", "--concurrency", "many"], "concurrency"), (["run", "--concurrency"], "concurrency"), (["run", "a", "b"], "b"),
-    (["run", "--connector", "nobody"], "nobody"), (["connectors", "nobody"], "nobody"), (["help", "nobody"], "nobody"), (["mock", "--nope"], "--nope"),
+    (["run", "-", "--concurrency", "many"], "concurrency"), (["run", "--concurrency"], "concurrency"), (["run", "a", "b"], "b"),
+    (["run", "-", "--connector", "nobody"], "nobody"), (["connectors", "nobody"], "nobody"), (["help", "nobody"], "nobody"), (["mock", "--nope"], "--nope"),
 ])
 def test_wrong_words_are_named(args, word):
     result = fairforge(*args, stdin=payload("http://127.0.0.1:1"))

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY, KEY, LIMIT_S, batch, dataset, environment, fairforge, payload
+from conftest import BINARY, LIMIT_S, ROOT, batch, dataset, environment, fairforge, payload
 from peer import chat
 
 ANSWER = json.dumps(chat("over TLS")).replace('"', '\\"')
@@ -102,7 +102,7 @@ def test_ca_store_is_read_once(nginx, pki, tmp_path):
 def test_hanging_name_server_does_not_hold_the_exit(tmp_path):
     """A resolver that never answers: the turn's deadline ends the run, not the resolver's thread."""
     preload = tmp_path / "slow.so"
-    source = BINARY.parent.parent / "tests" / "e2e" / "slow_getaddrinfo.c"
+    source = ROOT / "tests" / "e2e" / "slow_getaddrinfo.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", preload, source, "-ldl"], check=True)
     if b"__asan_init" in BINARY.read_bytes():
         return  # the sanitizer runtime must come first among the libraries, before a preloaded one
