@@ -124,22 +124,22 @@ static int hex_value(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Decodes %XX in place; a '%' that starts none stays. */
-static size_t percent_decode(char *text, size_t len)
+char *percent_decode(struct arena *a, struct str text, size_t *ret_len)
 {
-	size_t out = 0;
+	char *out = arena_alloc(a, text.len + 1);
+	size_t len = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		int high = text[i] == '%' && i + 2 < len ? hex_value(text[i + 1]) : -1;
-		int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < text.len; i++) {
+		int high = text.ptr[i] == '%' && i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
+		int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
 
-		if (low >= 0) {
-			text[out++] = (char)(high * 16 + low);
-			i += 2;
-		} else {
-			text[out++] = text[i];
-		}
+		out[len++] = low >= 0 ? (char)(high * 16 + low) : text.ptr[i];
+		i += low >= 0 ? 2 : 0;
 	}
+	out[len] = '\0';
+	*ret_len = len;
 	return out;
 }
 
@@ -162,20 +162,21 @@ static void base64(char *out, const unsigned char *in, size_t len)
 
 char *base_url_basic_auth(struct arena *a, struct str userinfo)
 {
-	size_t colon = find_any(userinfo, ":"), len;
-	char *plain = arena_alloc(a, userinfo.len + 2);
-	char *digits = arena_alloc(a, (userinfo.len + 3) / 3 * 4 + 5);
+	size_t colon = find_any(userinfo, ":"), user_len, password_len;
+	char *user = percent_decode(a, str_sub(userinfo, 0, colon), &user_len);
+	char *password = percent_decode(a, str_sub(userinfo, MIN(colon + 1, userinfo.len), userinfo.len), &password_len);
+	char *plain, *digits;
 
+	if (!user || !password)
+		return NULL;
+	plain = arena_alloc(a, user_len + password_len + 1);
+	digits = arena_alloc(a, (user_len + password_len + 3) / 3 * 4 + 1);
 	if (!plain || !digits)
 		return NULL;
-	memcpy(plain, userinfo.ptr, colon);
-	len = percent_decode(plain, colon);
-	plain[len++] = ':';
-	if (colon < userinfo.len) {
-		memcpy(plain + len, userinfo.ptr + colon + 1, userinfo.len - colon - 1);
-		len += percent_decode(plain + len, userinfo.len - colon - 1);
-	}
-	base64(digits, (const unsigned char *)plain, len);
+	memcpy(plain, user, user_len);
+	plain[user_len] = ':';
+	memcpy(plain + user_len + 1, password, password_len);
+	base64(digits, (const unsigned char *)plain, user_len + password_len + 1);
 	return arena_printf(a, "Basic %s", digits);
 }
 

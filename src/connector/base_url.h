@@ -28,6 +28,8 @@ const char *base_url_parse(struct str text, struct base_url *ret) WARN_UNUSED;
 void base_url_drop_suffix(struct base_url *u, struct str suffix);
 /* "Basic …" of RFC 7617 for a percent-encoded "user:password" (or "user"). NULL: out of memory. */
 char *base_url_basic_auth(struct arena *a, struct str userinfo);
+/* `text` with its %XX decoded; a '%' that starts none stays. NULL: out of memory. */
+char *percent_decode(struct arena *a, struct str text, size_t *ret_len);
 /* Writes `text` percent-encoded, but for unreserved characters and those in `keep`, to out (NULL: only measures); returns the length. */
 size_t percent_encode(char *out, struct str text, const char *keep);
 

@@ -78,7 +78,7 @@ static void read_reply(struct connector_turn *t, const struct json *reply)
 		sdk_fail_bad(t, "the reply is a JSON %s instead of an object", json_type_name(reply->type));
 		return;
 	}
-	if (json_truthy(error)) {
+	if (json_truthy(error) && !(t->c->wire->choices_win && json_truthy(choices))) {
 		sdk_fail_error(t, error);
 		return;
 	}
@@ -150,6 +150,10 @@ static void read_event(struct connector_turn *t, struct str type, const struct j
 		return;
 	t->answer.begun = true;
 	choice = &choices->items[0];
+	if (choice->type != JSON_OBJECT) {
+		sdk_fail_bad(t, "a choice of the stream is a JSON %s instead of an object", json_type_name(choice->type));
+		return;
+	}
 	reason = json_get_lit(choice, "finish_reason");
 	read_delta(t, json_get_lit(choice, "delta"));
 	sdk_keep(t, reason, &t->answer.finish_reason);
@@ -164,11 +168,12 @@ const struct sdk_wire sdk_wire_chat = {
 	.read_event = read_event,
 };
 
-/* The same, behind a base URL without the version. */
+/* The same, behind a base URL without the version, and an error beside choices does not count. */
 const struct sdk_wire sdk_wire_groq = {
 	.messages_key = "messages",
 	.message_end = "}",
 	.path = "/openai/v1/chat/completions",
+	.choices_win = true,
 	.read_reply = read_reply,
 	.read_event = read_event,
 };

@@ -91,7 +91,9 @@ static enum coerce_result int_from_text(struct arena *a, struct str text, struct
 	if (!s.len || s.len > NUMBER_TEXT_MAX)
 		return COERCE_PARSE;
 	dot = str_find(s, STR("."), 0);
-	if (dot != SIZE_MAX) { /* "10.0" and "10." are integers, "10.5" is not */
+	if (dot != SIZE_MAX) { /* "10.0" is an integer, "10.5" and "10." are not */
+		if (dot + 1 == s.len)
+			return COERCE_PARSE;
 		for (size_t i = dot + 1; i < s.len; i++)
 			if (s.ptr[i] != '0')
 				return COERCE_PARSE;

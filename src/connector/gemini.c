@@ -248,22 +248,6 @@ static void add_given_headers(struct gemini_setup *s, struct routing *to)
 		        header_list_set_given(&to->headers, &s->values[G_HEADERS].value, at, s->in->stranger, s->problems) != 0;
 }
 
-static void add_userinfo(struct gemini_setup *s, struct routing *to)
-{
-	struct str userinfo = to->url.userinfo;
-	char *basic;
-
-	if (!to->url.has_userinfo || !userinfo.len)
-		return;
-	basic = base_url_basic_auth(&s->g->base.arena, userinfo);
-	s->nomem |= !basic;
-	if (!basic)
-		return;
-	header_list_set(&to->headers, STR("authorization"), str_from(basic));
-	header_list_secret(&to->headers, str_from(basic + sizeof "Basic " - 1));
-	header_list_secret(&to->headers, str_sub(userinfo, str_find(userinfo, STR(":"), 0) + 1, SIZE_MAX));
-}
-
 /* Ours first: what the payload gives replaces them, even the key. */
 static void build_headers(struct gemini_setup *s, struct routing *to)
 {
@@ -276,7 +260,8 @@ static void build_headers(struct gemini_setup *s, struct routing *to)
 	header_list_set(&to->headers, STR("x-goog-api-key"), g->base.key);
 	header_list_secret(&to->headers, g->base.key);
 	read_timeout(s, &to->headers);
-	add_userinfo(s, to);
+	if (to->url.has_userinfo)
+		header_list_set_userinfo(&to->headers, to->url.userinfo);
 	add_given_headers(s, to);
 	s->nomem |= to->headers.nomem;
 	g->headers = to->headers.items;

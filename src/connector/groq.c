@@ -164,7 +164,8 @@ static void build_body(struct sdk_setup *s)
 	read_model(s);
 	set_defaults(s);
 	sdk_body_from_rows(s);
-	sdk_body_set(s, STR("stream"), sdk_bool(wants_stream(s)));
+	s->c->base.streaming = wants_stream(s);
+	sdk_body_set(s, STR("stream"), sdk_bool(s->c->base.streaming));
 	if (temperature->given && json_to_double(&temperature->value) == 0.0)
 		sdk_body_set(s, STR("temperature"), number("1e-08"));
 	check_n(s);
@@ -195,8 +196,7 @@ static void build_url(struct sdk_setup *s)
 static void refuse_clients(struct sdk_setup *s)
 {
 	for (size_t i = ROW_HTTP_CLIENT; i <= ROW_ASYNC_CLIENT; i++)
-		if (s->values[i].given)
-			sdk_error(s, rows[i].name, "%s is a Python object and cannot be given as JSON: remove it.", rows[i].name);
+		sdk_refuse_object(s, i, i != ROW_CLIENT);
 	if (s->values[ROW_PROXY].given)
 		sdk_warning(s, "groq_proxy", "groq_proxy has no effect in ChatGroq.");
 }

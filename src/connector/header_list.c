@@ -1,6 +1,8 @@
 /* header_list.c: see header_list.h. Runs once a connector; a linear search is enough for a dozen headers. */
 #include "connector/header_list.h"
 
+#include "connector/base_url.h"
+
 #define POINTER_MAX 512
 
 void header_list_init(struct header_list *l, struct arena *arena)
@@ -62,6 +64,28 @@ void header_list_secret(struct header_list *l, struct str secret)
 	}
 	l->secrets = secrets;
 	l->secrets[l->secret_count++] = copy;
+}
+
+void header_list_set_userinfo(struct header_list *l, struct str userinfo)
+{
+	size_t colon = str_find(userinfo, STR(":"), 0), decoded_len = 0;
+	struct str password = colon == SIZE_MAX ? STR_NULL : str_sub(userinfo, colon + 1, userinfo.len);
+	char *basic, *decoded;
+
+	if (!userinfo.len)
+		return;
+	basic = base_url_basic_auth(l->arena, userinfo);
+	decoded = percent_decode(l->arena, password, &decoded_len);
+	if (!basic || !decoded) {
+		l->nomem = true;
+		return;
+	}
+	header_list_set(l, STR("authorization"), str_from(basic));
+	header_list_secret(l, str_from(basic + sizeof "Basic " - 1));
+	header_list_secret(l, userinfo);
+	header_list_secret(l, password);
+	if (decoded_len != password.len)
+		header_list_secret(l, str_of(decoded, decoded_len));
 }
 
 static bool is_token_char(unsigned char c)

@@ -29,6 +29,11 @@ void header_list_init(struct header_list *l, struct arena *arena);
 void header_list_set(struct header_list *l, struct str name, struct str value);
 void header_list_secret(struct header_list *l, struct str secret); /* copies; empty ones are dropped */
 /*
+ * Authorization: Basic for the userinfo of a base URL (nothing for an empty one), and its secrets: the encoded credentials, the userinfo and the
+ * password as they stand, and the password decoded.
+ */
+void header_list_set_userinfo(struct header_list *l, struct str userinfo);
+/*
  * Headers that the payload gives: an object of strings; null values are dropped. Illegal names and values are errors below `pointer`. Values that
  * look secret by their name become secrets. The number of errors.
  */

@@ -262,9 +262,9 @@ int hint_should_retry(const struct pair *headers, size_t count)
 {
 	struct str v = header_find(headers, count, STR("x-should-retry"));
 
-	if (str_eq_nocase(v, STR("true")))
+	if (str_eq(v, STR("true")))
 		return 1;
-	return str_eq_nocase(v, STR("false")) ? 0 : -1;
+	return str_eq(v, STR("false")) ? 0 : -1;
 }
 
 /* ---- sentences and bodies ---- */

@@ -317,21 +317,6 @@ static bool has_header(const struct header_list *l, const char *name)
 	return false;
 }
 
-static void add_userinfo(struct setup *s)
-{
-	char *basic;
-
-	if (!s->url.has_userinfo || !s->url.userinfo.len)
-		return;
-	basic = base_url_basic_auth(&s->o->base.arena, s->url.userinfo);
-	s->nomem |= !basic;
-	if (!basic)
-		return;
-	header_list_set(&s->headers, STR("authorization"), str_from(basic));
-	header_list_secret(&s->headers, str_from(basic + sizeof "Basic " - 1));
-	header_list_secret(&s->headers, str_sub(s->url.userinfo, str_find(s->url.userinfo, STR(":"), 0) + 1, SIZE_MAX));
-}
-
 /* OLLAMA_API_KEY, unless an Authorization header is set. */
 static void add_environment_key(struct setup *s)
 {
@@ -368,7 +353,8 @@ static void build_headers(struct setup *s)
 		header_list_set(&s->headers, STR("cookie"), s->args.cookies);
 		header_list_secret(&s->headers, s->args.cookies);
 	}
-	add_userinfo(s);
+	if (s->url.has_userinfo)
+		header_list_set_userinfo(&s->headers, s->url.userinfo);
 	add_environment_key(s);
 	header_list_set(&s->headers, STR("content-type"), STR("application/json"));
 	header_list_set(&s->headers, STR("accept"), STR("application/json"));

@@ -36,7 +36,7 @@ static const struct param_row rows[OPENAI_ROW_COUNT] = {
 	[OPENAI_STREAMING] = { "streaming", NULL, NULL, PARAM_BOOL, false, false, NULL, "false", BODY("stream"), PARAM_ANYONE },
 	[OPENAI_STREAM_USAGE] =
 	        ROW("stream_usage", PARAM_BOOL, "true for api.openai.com", "stream_options.include_usage when streaming"),
-	[OPENAI_STREAM_CHUNK_TIMEOUT] = ROW("stream_chunk_timeout", PARAM_TIMEOUT, "none", "longest silence inside a stream"),
+	[OPENAI_STREAM_CHUNK_TIMEOUT] = ROW("stream_chunk_timeout", PARAM_FLOAT, "none", "longest silence inside a stream"),
 	[OPENAI_REASONING_EFFORT] = ROW("reasoning_effort", PARAM_STRING, "none", BODY("reasoning_effort")),
 	[OPENAI_REASONING] = ROW("reasoning", PARAM_OBJECT, "none", BODY("reasoning")),
 	[OPENAI_VERBOSITY] = ROW("verbosity", PARAM_STRING, "none", BODY("verbosity")),
@@ -274,11 +274,33 @@ static void check_tools(struct sdk_setup *s)
 
 static void apply_response_format(struct sdk_setup *s)
 {
-	const struct json *format = sdk_body_get(s, STR("response_format"));
-
-	s->c->parse_format = json_truthy(format);
+	s->c->parse_format = sdk_body_get(s, STR("response_format")) != NULL;
 	if (s->c->parse_format)
 		check_tools(s);
+}
+
+/* Types of extras that both APIs need to be right. */
+static void check_extras(struct sdk_setup *s)
+{
+	const struct json *format = sdk_body_get(s, STR("response_format")), *tools = sdk_body_get(s, STR("tools"));
+
+	if (format && format->type != JSON_OBJECT)
+		sdk_error(s, "response_format", "response_format must be an object, but it is a JSON %s.",
+		          json_type_name(format->type));
+	if (tools && tools->type != JSON_ARRAY)
+		sdk_error(s, "tools", "tools must be a list, but it is a JSON %s.", json_type_name(tools->type));
+}
+
+/* Fields that choose the Responses API, where use_responses_api: false forbids it. */
+static void refuse_responses_only(struct sdk_setup *s)
+{
+	static const enum openai_row fields[] = { OPENAI_REASONING, OPENAI_INCLUDE, OPENAI_TRUNCATION, OPENAI_CONTEXT_MANAGEMENT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (value_of(s, fields[i])->given)
+			sdk_error(s, rows[fields[i]].name,
+			          "%s is no parameter of chat completions, which use_responses_api: false chooses.",
+			          rows[fields[i]].name);
 }
 
 /* The class drops messages given as a parameter: each turn has its own. */
@@ -298,14 +320,17 @@ static void build_body(struct sdk_setup *s)
 	s->c->wire = responses ? &sdk_wire_responses : &sdk_wire_chat;
 	sdk_body_from_rows(s);
 	sdk_body_set(s, STR("model"), sdk_text(s->c->base.model));
-	sdk_body_set(s, STR("stream"), sdk_bool(wants_stream(s)));
+	s->c->base.streaming = wants_stream(s);
+	sdk_body_set(s, STR("stream"), sdk_bool(s->c->base.streaming));
 	check_n(s);
 	apply_stop(s);
 	apply_temperature_rules(s, model);
 	sdk_body_from_extras(s, responses ? responses_extras : chat_extras);
+	check_extras(s);
 	if (responses) {
 		openai_responses_body(s, model);
 	} else {
+		refuse_responses_only(s);
 		drop_messages(s);
 		apply_stream_usage(s);
 		apply_response_format(s);
@@ -401,12 +426,28 @@ static void build_url(struct sdk_setup *s)
 
 /* ---- the rest ---- */
 
+static bool is_proxy_url(struct str text)
+{
+	static const char *const schemes[] = { "http://", "https://", "socks5://", "socks5h://" };
+
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.ptr[i] <= ' ' || (unsigned char)text.ptr[i] == 0x7F)
+			return false;
+	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
+		if (text.len > strlen(schemes[i]) && starts_with_nocase(text, str_from(schemes[i])))
+			return true;
+	return false;
+}
+
 static void set_proxy(struct sdk_setup *s)
 {
 	struct str proxy = text_of(s, OPENAI_PROXY);
 
 	if (!value_of(s, OPENAI_PROXY)->given)
 		proxy = setup_env(s->setup, "OPENAI_PROXY");
+	if (proxy.len && !is_proxy_url(proxy))
+		sdk_error(s, "openai_proxy", "%s is no proxy: it must be a URL that begins with http://, https:// or socks5://.",
+		          value_of(s, OPENAI_PROXY)->given ? "openai_proxy" : "OPENAI_PROXY");
 	if (arena_str(s->arena, proxy, &s->c->base.proxy) != 0)
 		s->nomem = true;
 }
@@ -417,9 +458,7 @@ static void refuse_clients(struct sdk_setup *s)
 		                                   OPENAI_ASYNC_CLIENT, OPENAI_ROOT_CLIENT,       OPENAI_ROOT_ASYNC_CLIENT };
 
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
-		if (value_of(s, clients[i])->given)
-			sdk_error(s, rows[clients[i]].name, "%s is a Python object and cannot be given as JSON: remove it.",
-			          rows[clients[i]].name);
+		sdk_refuse_object(s, clients[i], clients[i] <= OPENAI_HTTP_ASYNC_CLIENT || clients[i] == OPENAI_ASYNC_CLIENT);
 	if (value_of(s, OPENAI_HTTP_SOCKET_OPTIONS)->given)
 		sdk_warning(s, "http_socket_options", "http_socket_options has no effect here.");
 }

@@ -9,20 +9,15 @@
 
 /* ---- which API ---- */
 
-/* gpt-5-pro, gpt-5.2-pro, …, and everything with codex in its name */
+/* Models that the class only asks through Responses. */
 static bool model_prefers_responses(struct str model)
 {
-	static const struct str family = { "gpt-5", 5 };
-	size_t i = family.len;
+	static const char *const prefixes[] = { "gpt-5-pro", "gpt-5.2-pro", "gpt-5.4-pro", "gpt-5.5-pro" };
 
-	if (str_contains(model, STR("codex")))
-		return true;
-	if (!str_starts_with(model, family))
-		return false;
-	if (i < model.len && model.ptr[i] == '.')
-		for (i++; i < model.len && model.ptr[i] >= '0' && model.ptr[i] <= '9';)
-			i++;
-	return str_starts_with(str_sub(model, i, model.len), STR("-pro"));
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (str_starts_with(model, str_from(prefixes[i])))
+			return true;
+	return str_contains(model, STR("codex"));
 }
 
 static bool has_builtin_tool(const struct json *tools)

@@ -237,7 +237,7 @@ static bool read_timeout(struct reading *rd, const struct place *at, const struc
                          struct json *ret)
 {
 	struct json number;
-	enum coerce_result r = json_is_bool(v) ? COERCE_TYPE : coerce_float(rd->arena, v, &number);
+	enum coerce_result r = coerce_float(rd->arena, v, &number);
 
 	if (!take(rd, at, row, types[row->type].wanted, v, r))
 		return false;

@@ -131,11 +131,58 @@ int reply_feed(struct reply *r, const char *data, size_t len)
 	return r->nomem ? FF_ENOMEM : gather_append(&r->body, data, len);
 }
 
-int reply_json(const struct reply *r, struct json *ret, struct json_error *err)
+/* ---- JSON with Python's NaN ---- */
+
+/* Length of a word that Python's json reads as a number at the start of s, or 0. */
+static size_t python_number(struct str s)
+{
+	static const char *const words[] = { "NaN", "Infinity", "-Infinity" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (str_starts_with(s, str_from(words[i])))
+			return strlen(words[i]);
+	return 0;
+}
+
+/* Overwrites such words outside of strings by {} and blanks; offsets stay. False when there was none. */
+static bool replace_python_numbers(char *text, size_t len)
+{
+	bool in_string = false, any = false;
+
+	for (size_t i = 0; i < len; i++) {
+		size_t word = in_string ? 0 : python_number(str_of(text + i, len - i));
+
+		if (word) {
+			memset(text + i, ' ', word);
+			memcpy(text + i, "{}", 2);
+			i += word - 1;
+			any = true;
+		} else if (in_string && text[i] == '\\') {
+			i++;
+		} else if (text[i] == '"') {
+			in_string = !in_string;
+		}
+	}
+	return any;
+}
+
+int reply_parse(struct arena *a, struct str text, struct json *ret, struct json_error *err)
 {
 	struct json_limits limits = { .max_bytes = REPLY_MAX_BYTES };
+	int r = json_parse(a, text, &limits, ret, NULL, err);
+	char *copy;
 
-	return json_parse(r->arena, gather_str(&r->body), &limits, ret, NULL, err);
+	if (r != FF_EDATA || (!str_contains(text, STR("NaN")) && !str_contains(text, STR("Infinity"))))
+		return r;
+	copy = arena_memdup(a, text.ptr, text.len);
+	if (!copy)
+		return FF_ENOMEM;
+	return replace_python_numbers(copy, text.len) ? json_parse(a, str_of(copy, text.len), &limits, ret, NULL, err) : r;
+}
+
+int reply_json(const struct reply *r, struct json *ret, struct json_error *err)
+{
+	return reply_parse(r->arena, gather_str(&r->body), ret, err);
 }
 
 /* ---- verdicts ---- */

@@ -61,6 +61,11 @@ static inline bool reply_is_success(const struct reply *r)                 /* an
 {
 	return r->status >= 200 && r->status <= 299;
 }
+/*
+ * Parses text as a provider sent it: JSON, where NaN, Infinity and -Infinity are tolerated as values that nothing can use (they stand for {}), because
+ * Python's servers write them in log probabilities and Python's clients read them. The text must outlive the values.
+ */
+int reply_parse(struct arena *a, struct str text, struct json *ret, struct json_error *err) WARN_UNUSED;
 /* Parses the gathered body (BOM skipped). 0 with *ret, FF_EDATA (not JSON; *err says why), FF_ETOOBIG, FF_ENOMEM. `err` may be NULL. */
 int reply_json(const struct reply *r, struct json *ret, struct json_error *err) WARN_UNUSED;
 

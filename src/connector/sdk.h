@@ -71,6 +71,7 @@ struct sdk_wire {
 	const char *messages_key; /* "messages", "input" */
 	const char *message_end;  /* behind a message's content: "}" or ",\"type\":\"message\"}" */
 	const char *path;         /* behind the base URL */
+	bool choices_win;         /* a whole reply with choices is an answer, even if it has an error, too */
 	/* A whole reply: fills t->answer, or fails by sdk_fail_*. */
 	void (*read_reply)(struct connector_turn *t, const struct json *reply);
 	/* One event of a stream, parsed into the scratch arena; `type` is its event: line or "". */
@@ -127,6 +128,9 @@ struct sdk_setup {
 	size_t body_room;
 	const struct json *own_messages; /* extra_body.messages; NULL: none */
 };
+
+/* A parameter that is a Python object in the reference: truthy ones are refused where they matter there, else they have no effect. */
+void sdk_refuse_object(struct sdk_setup *s, size_t row, bool matters);
 
 /* What a class tells sdk_read about its table. */
 struct sdk_rows {
@@ -185,7 +189,7 @@ struct json sdk_bool(bool value);
 void sdk_body_from_rows(struct sdk_setup *s);
 /* Names of extras that go into the body as they are: those that the SDK's function knows. Others are problems. NULL-terminated. */
 void sdk_body_from_extras(struct sdk_setup *s, const char *const *known);
-/* extra_body, from the extras or the class's field. Its messages and its stream count, too. */
+/* extra_body, from the extras or the class's field, over all members. Its messages count, too. */
 void sdk_body_merge(struct sdk_setup *s, const struct json *extra_body);
 /* Renders the body and closes the headers; the last step, after sdk_set_url. */
 void sdk_render(struct sdk_setup *s);

@@ -3,7 +3,7 @@
  * the messages, rendered once.
  *
  * The body is an object whose members keep their first place: the class's defaults and fields, then extras, then extra_body over all of it. Only
- * extra_body may bring messages or a stream of its own; then these count.
+ * extra_body may bring messages of its own; then these count.
  */
 #include "connector/sdk.h"
 
@@ -43,7 +43,7 @@ static void object_set(struct sdk_setup *s, struct json *object, size_t *room, s
 
 static void query_merge(struct sdk_setup *s, const struct json *from, const char *name)
 {
-	if (!from || from->type == JSON_NULL)
+	if (!json_truthy(from))
 		return;
 	if (from->type != JSON_OBJECT) {
 		sdk_error(s, name, "%s must be an object, but it is a JSON %s.", name, json_type_name(from->type));
@@ -90,15 +90,10 @@ static void put_scalar(struct buf *out, const struct json *v)
 	}
 }
 
-static bool is_empty_scalar(const struct json *v)
+/* `key` is encoded already. null is left out; an empty string, too, where lists are joined by commas: the two SDKs differ. */
+static void put_parameter(struct buf *out, struct str key, const struct json *v, enum sdk_query_lists lists)
 {
-	return v->type == JSON_NULL || (v->type == JSON_STRING && !v->text.len);
-}
-
-/* `key` is encoded already. */
-static void put_parameter(struct buf *out, struct str key, const struct json *v)
-{
-	if (is_empty_scalar(v))
+	if (v->type == JSON_NULL || (lists == SDK_LISTS_COMMA && v->type == JSON_STRING && !v->text.len))
 		return;
 	if (out->len)
 		buf_append_char(out, '&');
@@ -107,20 +102,40 @@ static void put_parameter(struct buf *out, struct str key, const struct json *v)
 	put_scalar(out, v);
 }
 
-/* Comma form: one parameter for the whole list; null items are left out. */
+/* An item of a comma list; what is no scalar is written as JSON. */
+static void put_item(struct buf *out, const struct json *item)
+{
+	struct json_writer w;
+	struct buf text;
+
+	if (item->type != JSON_ARRAY && item->type != JSON_OBJECT) {
+		put_scalar(out, item);
+		return;
+	}
+	buf_init(&text, BODY_MAX);
+	json_writer_init(&w, &text, 0);
+	json_value(&w, item);
+	put_encoded(out, buf_str(&text));
+	if (buf_failed(&text) && !buf_failed(out))
+		out->failed = buf_failed(&text);
+	buf_release(&text);
+}
+
+/* Comma form: one parameter for the whole list, also for an empty one; null items are left out. */
 static void put_comma_list(struct buf *out, struct str key, const struct json *list)
 {
 	bool first = true;
 
+	if (out->len)
+		buf_append_char(out, '&');
+	buf_append_str(out, key);
+	buf_append_char(out, '=');
 	for (uint32_t i = 0; i < list->count; i++) {
 		if (list->items[i].type == JSON_NULL)
 			continue;
-		if (first && out->len)
-			buf_append_char(out, '&');
-		if (first)
-			buf_append_str(out, key);
-		buf_append_str(out, first ? STR("=") : STR("%2C"));
-		put_scalar(out, &list->items[i]);
+		if (!first)
+			buf_append_str(out, STR("%2C"));
+		put_item(out, &list->items[i]);
 		first = false;
 	}
 }
@@ -134,7 +149,7 @@ static void put_value(struct buf *out, struct str key, const struct json *v, enu
 		return;
 	}
 	if (v->type != JSON_ARRAY && v->type != JSON_OBJECT) {
-		put_parameter(out, key, v);
+		put_parameter(out, key, v, lists);
 		return;
 	}
 	buf_init(&inner, BODY_MAX);
@@ -305,7 +320,7 @@ void sdk_body_from_extras(struct sdk_setup *s, const char *const *known)
 	for (uint32_t i = 0; i < s->extras.count; i++) {
 		const struct json_member *m = &s->extras.members[i];
 
-		if (is_listed(known, m->key))
+		if (is_listed(known, m->key) || (str_eq(m->key, STR("stream")) && !json_truthy(&m->value)))
 			sdk_body_set(s, m->key, m->value);
 		else if (!is_listed(handled, m->key))
 			refuse_unknown(s, known, m->key, i < s->kwargs_count);
@@ -316,7 +331,7 @@ void sdk_body_merge(struct sdk_setup *s, const struct json *extra_body)
 {
 	struct str messages = str_from(s->c->wire->messages_key);
 
-	if (!extra_body || extra_body->type == JSON_NULL)
+	if (!json_truthy(extra_body))
 		return;
 	if (extra_body->type != JSON_OBJECT) {
 		sdk_error(s, "extra_body", "extra_body must be an object, but it is a JSON %s.", json_type_name(extra_body->type));
@@ -356,6 +371,5 @@ void sdk_render(struct sdk_setup *s)
 	if (s->own_messages)
 		json_end_object(&w);
 	s->c->static_body = s->own_messages != NULL;
-	s->c->base.streaming = json_truthy(sdk_body_get(s, STR("stream")));
 	s->c->body_start = settle(s, &out);
 }

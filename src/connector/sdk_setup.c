@@ -166,6 +166,18 @@ void sdk_read(struct sdk_setup *s, const struct sdk_rows *rows)
 		s->failed = true;
 }
 
+void sdk_refuse_object(struct sdk_setup *s, size_t row, bool matters)
+{
+	const char *name = s->class->params[row].name;
+
+	if (!s->values[row].given)
+		return;
+	if (matters && json_truthy(&s->values[row].value))
+		sdk_error(s, name, "%s is a Python object and cannot be given as JSON: remove it.", name);
+	else
+		sdk_warning(s, name, "%s has no effect here.", name);
+}
+
 /* ---- the key ---- */
 
 static const char *sdk_key_problem(struct str key)
@@ -320,7 +332,7 @@ void sdk_given_headers(struct sdk_setup *s, const struct json *object, const cha
 {
 	char at[SETUP_POINTER_MAX];
 
-	if (!object || object->type == JSON_NULL)
+	if (!json_truthy(object))
 		return;
 	if (object->type != JSON_OBJECT) {
 		sdk_error(s, name, "%s must be an object of strings, but it is a JSON %s.", name, json_type_name(object->type));

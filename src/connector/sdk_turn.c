@@ -196,7 +196,7 @@ static int on_event(void *user, struct str type, struct str data)
 		t->answer.done = true;
 		return 0;
 	}
-	r = json_parse(&t->scratch, data, NULL, &event, NULL, &err);
+	r = reply_parse(&t->scratch, data, &event, &err);
 	if (r == 0) {
 		t->c->wire->read_event(t, type, &event);
 	} else if (r == FF_ENOMEM) {
@@ -222,9 +222,11 @@ void sdk_turn_head(struct connector_turn *t, int status, const struct pair *head
 	sse_init(&t->sse, t->arena, on_event, t);
 }
 
+/* A server may stream although it was not asked to, or because extra_body asked it. */
 static bool reads_stream(const struct connector_turn *t)
 {
-	return t->c->base.streaming && reply_is_success(&t->reply);
+	return reply_is_success(&t->reply) &&
+	       (t->c->base.streaming || str_eq_nocase(str_sub(t->reply.content_type, 0, 17), STR("text/event-stream")));
 }
 
 int sdk_turn_feed(struct connector_turn *t, const char *data, size_t len, bool *ret_content)
