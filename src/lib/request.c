@@ -31,6 +31,14 @@ static const char *scrubbed(struct request *req, const char *text)
 	return copy;
 }
 
+/* The answer begins with the step's words: a sentence that begins with them as well (the reference's) would say them twice. */
+static const char *without_prefix(enum request_step step, const char *text)
+{
+	size_t len = strlen(step_prefixes[step]);
+
+	return len && !strncmp(text, step_prefixes[step], len) && !strncmp(text + len, ": ", 2) ? text + len + 2 : text;
+}
+
 static int add_finding(struct request *req, enum request_step step, const char *file, const struct problem *p)
 {
 	struct finding *f = ARENA_NEW(&req->arena, struct finding);
@@ -41,7 +49,7 @@ static int add_finding(struct request *req, enum request_step step, const char *
 	f->problem.severity = p->severity == PROBLEM_ERROR ? FF_PROBLEM_ERROR : FF_PROBLEM_WARNING;
 	f->problem.file = file ? file : "";
 	f->problem.pointer = scrubbed(req, p->pointer ? p->pointer : "");
-	f->problem.text = scrubbed(req, p->text);
+	f->problem.text = scrubbed(req, without_prefix(step, p->text));
 	if (!f->problem.pointer || !f->problem.text)
 		return FF_ENOMEM;
 	if (req->last)
@@ -210,7 +218,7 @@ static int build_connector(struct request *req)
 	if (r)
 		return r;
 	if (!found)
-		return check_config(req);
+		return req->code && !req->payload ? 0 : check_config(req); /* an unread input may hold the connector */
 	problems_init(&problems);
 	r = configure(req, &object, operators_own, &problems);
 	taken = r == FF_ENOMEM ? r : request_take(req, STEP_CONNECTOR, "", &problems, FF_EUSAGE);
