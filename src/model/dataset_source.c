@@ -194,7 +194,7 @@ int dataset_source_join(struct dataset_source **sources, size_t count, struct da
 	if (!s)
 		return FF_ENOMEM;
 	s->kind = SOURCE_JOIN;
-	s->parts = mem_calloc(count ? count : 1, sizeof(*s->parts));
+	s->parts = mem_calloc(count ? count : 1, sizeof(struct dataset_source *));
 	if (!s->parts) {
 		mem_free(s);
 		return FF_ENOMEM;

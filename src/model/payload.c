@@ -78,13 +78,15 @@ static int malformed(const struct input_form *f, const struct json_error *e, str
 /* The end of the first line that is not blank, when another one follows; SIZE_MAX when none does (yet). */
 static size_t first_of_lines(struct str text)
 {
-	size_t from = 0, end;
-	do {
+	size_t from = 0, end = 0;
+	bool blank = true;
+	while (blank) {
 		end = str_find(text, STR("\n"), from);
 		if (end == SIZE_MAX)
 			return SIZE_MAX;
+		blank = line_is_blank(str_sub(text, from, end));
 		from = end + 1;
-	} while (line_is_blank(str_sub(text, 0, end)));
+	}
 	return line_is_blank(str_sub(text, end, text.len)) ? SIZE_MAX : end;
 }
 
@@ -166,7 +168,7 @@ int input_open_text(struct str text, const char *name, bool as_datasets, const s
                     struct payload **ret_payload, struct dataset_source **ret_source, struct json_notes *notes, struct error *err)
 {
 	struct input_form form;
-	enum input_shape shape;
+	enum input_shape shape = SHAPE_DOCUMENT;
 	struct document *d;
 	int code;
 	input_form_init(&form, name, as_datasets, limits);

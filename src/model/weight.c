@@ -106,7 +106,7 @@ static const char *read_text(struct str s, double *ret)
 {
 	static const char *const infinities[] = { "inf", "infinity" }, *const nans[] = { "nan" };
 	char plain[4096];
-	bool minus;
+	bool minus, infinity;
 	if (!str_contains(s, STR("_")))
 		s = trim_unicode(s);
 	else if (!drop_underscores(s, plain, sizeof(plain), &s))
@@ -114,11 +114,10 @@ static const char *read_text(struct str s, double *ret)
 	minus = str_starts_with(s, STR("-"));
 	if (is_word(s, nans, ARRAY_SIZE(nans)))
 		return negative; /* nan is not greater than or equal to anything */
-	if (is_word(s, infinities, ARRAY_SIZE(infinities)))
-		*ret = minus ? -HUGE_VAL : HUGE_VAL;
-	else if (!is_decimal(s))
+	infinity = is_word(s, infinities, ARRAY_SIZE(infinities));
+	if (!infinity && !is_decimal(s))
 		return not_numeric_text;
-	else if (!str_to_double(s, ret))
+	if (infinity || !str_to_double(s, ret))
 		*ret = minus ? -HUGE_VAL : HUGE_VAL;
 	return NULL;
 }

@@ -411,6 +411,25 @@ static void long_documents_are_read_whole(void **state)
 	}
 }
 
+/* A million blank lines before, between and after: each is looked at once. */
+static void blank_lines_cost_little(void **state)
+{
+	struct fixture f;
+	struct buf b;
+	(void)state;
+	buf_init(&b, 64 << 20);
+	for (int part = 0; part < 3; part++) {
+		for (int i = 0; i < 1000000; i++)
+			(void)buf_append_str(&b, STR(" \n"));
+		if (part < 2)
+			(void)buf_append_str(&b, STR(SET("s") "\n"));
+	}
+	open_text(&f, buf_str(&b), "in.json", false);
+	assert_sessions(&f, "0:s 1:s ");
+	unload(&f);
+	buf_release(&b);
+}
+
 static void caps_are_named(void **state)
 {
 	struct json_limits limits = { 200, 5 };
@@ -668,6 +687,7 @@ int main(void)
 		cmocka_unit_test(notes_of_documents_and_lines),
 		cmocka_unit_test(long_jsonl_is_streamed),
 		cmocka_unit_test(long_documents_are_read_whole),
+		cmocka_unit_test(blank_lines_cost_little),
 		cmocka_unit_test(caps_are_named),
 		cmocka_unit_test(a_whole_descriptor_is_read),
 		cmocka_unit_test(what_cannot_be_read),
