@@ -254,6 +254,7 @@ static void build_headers(struct gemini_setup *s, struct routing *to)
 	struct gemini *g = s->g;
 
 	header_list_init(&to->headers, &g->base.arena);
+	header_list_url_secrets(&to->headers, to->args.proxy);
 	header_list_set(&to->headers, STR("content-type"), STR("application/json"));
 	header_list_set(&to->headers, STR("accept"), STR("*/*"));
 	header_list_set(&to->headers, STR("user-agent"), STR(SETUP_USER_AGENT));

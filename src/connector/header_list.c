@@ -66,26 +66,46 @@ void header_list_secret(struct header_list *l, struct str secret)
 	l->secrets[l->secret_count++] = copy;
 }
 
-void header_list_set_userinfo(struct header_list *l, struct str userinfo)
+/* The userinfo and its password as they stand, and the password decoded. */
+static void userinfo_secrets(struct header_list *l, struct str userinfo)
 {
 	size_t colon = str_find(userinfo, STR(":"), 0), decoded_len = 0;
 	struct str password = colon == SIZE_MAX ? STR_NULL : str_sub(userinfo, colon + 1, userinfo.len);
-	char *basic, *decoded;
+	char *decoded = percent_decode(l->arena, password, &decoded_len);
+
+	l->nomem |= !decoded;
+	header_list_secret(l, userinfo);
+	header_list_secret(l, password);
+	if (decoded && decoded_len != password.len)
+		header_list_secret(l, str_of(decoded, decoded_len));
+}
+
+void header_list_set_userinfo(struct header_list *l, struct str userinfo)
+{
+	char *basic;
 
 	if (!userinfo.len)
 		return;
 	basic = base_url_basic_auth(l->arena, userinfo);
-	decoded = percent_decode(l->arena, password, &decoded_len);
-	if (!basic || !decoded) {
+	if (!basic) {
 		l->nomem = true;
 		return;
 	}
 	header_list_set(l, STR("authorization"), str_from(basic));
 	header_list_secret(l, str_from(basic + sizeof "Basic " - 1));
-	header_list_secret(l, userinfo);
-	header_list_secret(l, password);
-	if (decoded_len != password.len)
-		header_list_secret(l, str_of(decoded, decoded_len));
+	userinfo_secrets(l, userinfo);
+}
+
+void header_list_url_secrets(struct header_list *l, struct str url)
+{
+	size_t start = str_find(url, STR("://"), 0), at = SIZE_MAX;
+
+	start = start == SIZE_MAX ? 0 : start + 3;
+	for (size_t i = start; i < url.len && url.ptr[i] != '/'; i++)
+		if (url.ptr[i] == '@')
+			at = i;
+	if (at != SIZE_MAX)
+		userinfo_secrets(l, str_sub(url, start, at));
 }
 
 static bool is_token_char(unsigned char c)

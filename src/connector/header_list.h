@@ -33,6 +33,8 @@ void header_list_secret(struct header_list *l, struct str secret); /* copies; em
  * password as they stand, and the password decoded.
  */
 void header_list_set_userinfo(struct header_list *l, struct str userinfo);
+/* The same secrets, without a header, for the userinfo of any URL ("http://user:password@proxy:3128"). */
+void header_list_url_secrets(struct header_list *l, struct str url);
 /*
  * Headers that the payload gives: an object of strings; null values are dropped. Illegal names and values are errors below `pointer`. Values that
  * look secret by their name become secrets. The number of errors.

@@ -346,6 +346,7 @@ static void build_headers(struct setup *s)
 	char at[SETUP_POINTER_MAX];
 
 	header_list_init(&s->headers, &s->o->base.arena);
+	header_list_url_secrets(&s->headers, s->args.proxy);
 	setup_pointer(s->in->pointer, "client_kwargs", at);
 	json_pointer_push(at, sizeof at, STR("headers"));
 	s->failed |= header_list_set_given(&s->headers, &s->args.headers, at, s->in->stranger, s->problems) != 0;

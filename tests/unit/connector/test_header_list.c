@@ -93,6 +93,30 @@ static void given_headers(void **state)
 	arena_release(&a);
 }
 
+static void userinfo_of_urls(void **state)
+{
+	struct header_list l;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	header_list_init(&l, &a);
+	header_list_url_secrets(&l, STR("http://proxy:3128/a@b"));
+	header_list_url_secrets(&l, STR(""));
+	assert_int_equal(l.secret_count, 0);
+	header_list_url_secrets(&l, STR("socks5://me:p%2Fw@x@proxy:1"));
+	assert_true(has_secret(&l, "me:p%2Fw@x"));
+	assert_true(has_secret(&l, "p%2Fw@x"));
+	assert_true(has_secret(&l, "p/w@x"));
+	assert_int_equal(l.count, 0);
+	header_list_set_userinfo(&l, STR("u:p"));
+	kit_expect_str(l.items[0].value, "Basic dTpw");
+	assert_true(has_secret(&l, "dTpw"));
+	header_list_set_userinfo(&l, STR(""));
+	assert_int_equal(l.count, 1);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +124,7 @@ int main(void)
 		cmocka_unit_test(illegal_headers),
 		cmocka_unit_test(keys),
 		cmocka_unit_test(given_headers),
+		cmocka_unit_test(userinfo_of_urls),
 	};
 
 	return cmocka_run_group_tests_name("header_list", tests, NULL, NULL);

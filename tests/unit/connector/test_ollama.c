@@ -135,7 +135,9 @@ static void headers(void **state)
 	configured(&k, "{\"model\":\"m\",\"base_url\":\"http://u:p%40ss@h/x\"}", key);
 	kit_expect_str(kit_header(&k, "authorization"), "Basic dTpwQHNz");
 	kit_expect_str(k.exchange.url, "http://h/x/api/chat");
+	assert_true(kit_is_secret(&k, "dTpwQHNz"));
 	assert_true(kit_is_secret(&k, "p%40ss"));
+	assert_true(kit_is_secret(&k, "p@ss"));
 	kit_release(&k);
 	configured(&k,
 	           "{\"model\":\"m\",\"client_kwargs\":{\"headers\":{\"X-A\":\"1\"},\"timeout\":5},"
