@@ -195,8 +195,11 @@ static void build_url(struct sdk_setup *s)
 
 static void refuse_clients(struct sdk_setup *s)
 {
-	for (size_t i = ROW_HTTP_CLIENT; i <= ROW_ASYNC_CLIENT; i++)
-		sdk_refuse_object(s, i, i != ROW_CLIENT);
+	for (size_t i = ROW_HTTP_CLIENT; i <= ROW_HTTP_ASYNC_CLIENT; i++)
+		if (s->values[i].given)
+			sdk_error(s, rows[i].name, "%s is a Python object and cannot be given as JSON: remove it.", rows[i].name);
+	sdk_refuse_object(s, ROW_CLIENT, false);
+	sdk_refuse_object(s, ROW_ASYNC_CLIENT, true);
 	if (s->values[ROW_PROXY].given)
 		sdk_warning(s, "groq_proxy", "groq_proxy has no effect in ChatGroq.");
 }

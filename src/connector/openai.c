@@ -448,6 +448,7 @@ static void set_proxy(struct sdk_setup *s)
 	if (proxy.len && !is_proxy_url(proxy))
 		sdk_error(s, "openai_proxy", "%s is no proxy: it must be a URL that begins with http://, https:// or socks5://.",
 		          value_of(s, OPENAI_PROXY)->given ? "openai_proxy" : "OPENAI_PROXY");
+	header_list_url_secrets(&s->headers, proxy);
 	if (arena_str(s->arena, proxy, &s->c->base.proxy) != 0)
 		s->nomem = true;
 }

@@ -16,6 +16,7 @@
 #define GATHER_FIRST     2048              /* bytes of a first piece when nobody said how much comes */
 #define GATHER_TRUST_MAX ((size_t)1 << 20) /* a Content-Length up to here is reserved at once */
 #define ERROR_TEXT_MAX   4096
+#define BAD_BODY_SHOWN   200 /* bytes of a body that is no JSON, in the sentence */
 
 /* ---- gather ---- */
 
@@ -328,9 +329,13 @@ void reply_bad_verdict(const struct reply *r, struct verdict *ret, const char *w
 	va_end(args);
 	verdict_init(ret, r);
 	if (body.len && reply_json(r, &parsed, NULL) == FF_EDATA)
-		shown = str_sub(provider_message(r->arena, body, NULL), 0, 200);
-	while (shown.len && !utf8_is_valid(shown))
-		shown.len--;
+		shown = provider_message(r->arena, body, NULL);
+	shown.len = utf8_cut(shown, BAD_BODY_SHOWN);
+	if (shown.len && text_is_html(body)) {
+		char *page = arena_printf(r->arena, "an HTML page: %.*s", STR_ARG(shown));
+
+		shown = str_from(page);
+	}
 	say(r, ret, what, shown);
 }
 

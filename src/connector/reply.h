@@ -94,6 +94,9 @@ void verdict_nomem(const struct reply *r, struct verdict *ret); /* FATAL: out of
  */
 struct str provider_message(struct arena *a, struct str body, const struct json *parsed_or_null);
 
+/* Whether a body is an HTML page. */
+bool text_is_html(struct str body);
+
 /*
  * Text of a message`s content: a string as it is; an array of parts: their texts joined (strings, {"type":"text"|"output_text","text":…}; thinking
  * and images are not part of the answer); null and absent: "". False with *ret untouched for anything else. FF_ENOMEM shows as

@@ -65,7 +65,7 @@ static void line_break(struct line *l, const char *joint)
 
 /* ---- HTML ---- */
 
-static bool is_html(struct str s)
+bool text_is_html(struct str s)
 {
 	s = str_sub(str_trim(s), 0, 256);
 	return s.len && s.ptr[0] == '<' && (str_contains_nocase(s, STR("<html")) || str_contains_nocase(s, STR("<!doctype html")));
@@ -197,7 +197,7 @@ struct str provider_message(struct arena *a, struct str body, const struct json 
 	if (parsed_or_null) {
 		if (!add_sentence(&l, parsed_or_null, 0))
 			add_quoted(&l, parsed_or_null);
-	} else if (is_html(body)) {
+	} else if (text_is_html(body)) {
 		add_html(&l, body);
 	} else {
 		line_add(&l, body);

@@ -43,7 +43,7 @@ static void object_set(struct sdk_setup *s, struct json *object, size_t *room, s
 
 static void query_merge(struct sdk_setup *s, const struct json *from, const char *name)
 {
-	if (!json_truthy(from))
+	if (!from || from->type == JSON_NULL)
 		return;
 	if (from->type != JSON_OBJECT) {
 		sdk_error(s, name, "%s must be an object, but it is a JSON %s.", name, json_type_name(from->type));
@@ -331,7 +331,7 @@ void sdk_body_merge(struct sdk_setup *s, const struct json *extra_body)
 {
 	struct str messages = str_from(s->c->wire->messages_key);
 
-	if (!json_truthy(extra_body))
+	if (!extra_body || extra_body->type == JSON_NULL)
 		return;
 	if (extra_body->type != JSON_OBJECT) {
 		sdk_error(s, "extra_body", "extra_body must be an object, but it is a JSON %s.", json_type_name(extra_body->type));

@@ -249,23 +249,6 @@ static struct str encoded(struct sdk_setup *s, struct str text, const char *keep
 	return str_of(out, len);
 }
 
-static void set_userinfo(struct sdk_setup *s, const struct base_url *u, bool from_env)
-{
-	char *basic;
-
-	if (!u->has_userinfo)
-		return;
-	basic = base_url_basic_auth(s->arena, u->userinfo);
-	if (!basic) {
-		s->nomem = true;
-		return;
-	}
-	header_list_set(&s->headers, STR("Authorization"), str_from(basic));
-	header_list_secret(&s->headers, str_from(basic));
-	header_list_secret(&s->headers, u->userinfo);
-	s->c->base.env_secrets |= from_env;
-}
-
 static bool same_origin(const struct base_url *a, const struct base_url *b)
 {
 	bool tls = str_eq_nocase(b->scheme, STR("https"));
@@ -308,7 +291,9 @@ void sdk_set_url(struct sdk_setup *s, const struct sdk_base *base)
 		base_url_drop_suffix(&u, str_from(*path));
 	s->c->base.base_from_env = base->from_env && base->url.ptr;
 	s->c->base.base_is_default = base_url_parse(str_from(base->fallback), &own) == NULL && same_origin(&u, &own);
-	set_userinfo(s, &u, base->from_env);
+	if (u.has_userinfo)
+		header_list_set_userinfo(&s->headers, u.userinfo);
+	s->c->base.env_secrets |= u.has_userinfo && base->from_env;
 	build_url(s, &u, base);
 }
 
@@ -332,7 +317,7 @@ void sdk_given_headers(struct sdk_setup *s, const struct json *object, const cha
 {
 	char at[SETUP_POINTER_MAX];
 
-	if (!json_truthy(object))
+	if (!object || object->type == JSON_NULL)
 		return;
 	if (object->type != JSON_OBJECT) {
 		sdk_error(s, name, "%s must be an object of strings, but it is a JSON %s.", name, json_type_name(object->type));

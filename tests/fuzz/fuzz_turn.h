@@ -75,7 +75,7 @@ static void fuzz_params(const struct connector_class *class, struct str params)
 static struct connector_turn *fuzz_reply(const struct connector *c, struct arena *arena, bool refused, struct str body, size_t step,
                                          struct verdict *ret)
 {
-	const struct pair header = { STR("Content-Type"), STR("text/event-stream") };
+	const struct pair header = { STR("Content-Type"), c->streaming ? STR("text/event-stream") : STR("application/json") };
 	struct connector_turn *t = c->class->begin(c, NULL, &fuzz_input, arena);
 	struct exchange x;
 	bool content = false;
