@@ -54,7 +54,9 @@ static inline void list_move(struct list *from, struct list *to)
 	list_init(from);
 }
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
-/* `it` may be removed from the list in the body. */
-#define LIST_FOR_EACH(it, tmp, l) for (struct list *it = (l)->next, *tmp = it->next; it != (l); it = tmp, tmp = it->next)
+/* `it` may be removed from the list in the body. NOLINTBEGIN(bugprone-macro-parentheses): it and tmp are declared here. */
+#define LIST_FOR_EACH(it, tmp, l) \
+	for (struct list *it = (l)->next, *tmp = (it)->next; (it) != (l); (it) = (tmp), (tmp) = (it)->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif
