@@ -2,7 +2,8 @@
  * output.c: one output of a run: a sink around the sink of its format, that knows whether the document is whole.
  *
  * It forwards every call. What it adds: the first write that fails is remembered with its errno (later pieces are dropped: a document with a hole
- * is worse than a cut one), and the caller's done_fn hears exactly once whether all of the document was given.
+ * is worse than a cut one); a document that lacks datasets (the input could not be read again) stays cut, because a whole-looking one would be
+ * believed; and the caller's done_fn hears exactly once whether all of the document was given.
  */
 #include "lib/output.h"
 
@@ -15,7 +16,8 @@ struct output {
 	struct sink base;
 	struct ff_output config;
 	struct sink *inner;
-	int error_number; /* of the first write that failed; 0 */
+	int error_number;       /* of the first write that failed; 0 */
+	size_t expected, ended; /* datasets */
 	bool wrote, failed, told;
 };
 
@@ -69,14 +71,21 @@ static int output_dataset_end(struct sink *s, const struct dataset_summary *summ
 {
 	struct output *o = output_of(s);
 
+	o->ended++;
 	return o->inner->ops->dataset_end(o->inner, summary, err);
 }
 
 static int output_end(struct sink *s, struct error *err)
 {
 	struct output *o = output_of(s);
-	int r = o->inner->ops->end(o->inner, err);
+	int r;
 
+	if (o->ended != o->expected) {
+		tell(o, false);
+		return error_set(err, FF_EINTERNAL, "", "The document is not whole: it has %zu of %zu datasets.", o->ended,
+		                 o->expected);
+	}
+	r = o->inner->ops->end(o->inner, err);
 	if (r == 0 && o->failed)
 		r = error_set(err, FF_EOUTPUT, "", "The output cannot be written: %s.", strerror(o->error_number));
 	tell(o, r == 0);
@@ -124,6 +133,11 @@ int output_new(const struct ff_output *config, struct sink **ret)
 	o->base = (struct sink){ .ops = &output_ops };
 	*ret = &o->base;
 	return 0;
+}
+
+void output_expect(struct sink *output, size_t datasets)
+{
+	output_of(output)->expected = datasets;
 }
 
 int output_write_failure(struct sink *output, struct str text, struct error *err)

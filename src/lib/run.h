@@ -20,6 +20,7 @@ struct ff_run {
 	struct run *run;       /* the engine's; NULL until started */
 	struct sink **outputs; /* each of lib/output.h, owned by the engine's sink until run_free; the array is ours */
 	size_t output_count;
+	size_t outputs_opened; /* of the caller's: these tell done_fn themselves */
 	void (*on_event)(void *user, const struct ff_event *event);
 	void *user;
 	struct deferred hello; /* delivers what was found before the start */

@@ -91,10 +91,18 @@ static int open_outputs(struct ff_run *run, const struct ff_run_options *options
 	run->outputs = mem_calloc(options->output_count + 1, sizeof(struct sink *));
 	if (!run->outputs)
 		return FF_ENOMEM;
-	for (; run->output_count < options->output_count; run->output_count++)
+	for (; run->output_count < options->output_count; run->output_count++, run->outputs_opened++)
 		if (output_new(&options->outputs[run->output_count], &run->outputs[run->output_count]))
 			return FF_ENOMEM;
 	return 0;
+}
+
+/* What was not even opened hears that nothing comes. */
+static void tell_unopened(const struct ff_run_options *options, size_t opened)
+{
+	for (size_t i = opened; i < options->output_count; i++)
+		if (options->outputs[i].done_fn)
+			options->outputs[i].done_fn(options->outputs[i].user, 0);
 }
 
 /* The request's errors as err and as the answer on the outputs. */
@@ -140,8 +148,11 @@ static int make_executor(struct ff_run *run, struct executor **ret, struct error
 /* One sink over all outputs, which it takes over in any case. */
 static int make_sink(struct ff_run *run, struct sink **ret, struct error *err)
 {
-	int r = sink_tee_new(run->outputs, run->output_count, ret);
+	int r;
 
+	for (size_t i = 0; i < run->output_count; i++)
+		output_expect(run->outputs[i], run->request.datasets);
+	r = sink_tee_new(run->outputs, run->output_count, ret);
 	if (!r)
 		return 0;
 	run->output_count = 0;
@@ -222,11 +233,13 @@ int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options,
 	memcpy(&o, options, MIN(options->size, sizeof(o)));
 	run = run_alloc(engine, &o);
 	if (!run) {
+		tell_unopened(&o, 0);
 		error_nomem(&problem);
 		return lib_error_export(&problem, err);
 	}
 	if (build(run, &o, &problem)) {
 		close_outputs(run);
+		tell_unopened(&o, run->outputs_opened);
 		scrub_text(&engine->scrubber, problem.text, sizeof(problem.text));
 		run_destroy(run);
 		return lib_error_export(&problem, err);
