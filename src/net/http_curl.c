@@ -198,19 +198,26 @@ static int read_allowed(struct http_curl *t, const char *const *origins, struct 
 	return 0;
 }
 
+static int read_cafile(struct http_curl *t, const char *path, struct error *err)
+{
+	struct trust *trust;
+	int code;
+
+	t->cafile = mem_strdup(path);
+	if (!t->cafile)
+		return error_nomem(err);
+	code = trust_get(t, STR_NULL, false, &trust, err);
+	return code ? code : trust_read(trust, err);
+}
+
 static int configure(struct http_curl *t, const struct http_curl_config *config, struct error *err)
 {
-	int code = config->cafile ? trust_check_file(config->cafile, err) : 0;
+	int code = config->cafile ? read_cafile(t, config->cafile, err) : 0;
 
 	t->stranger = config->stranger;
 	t->logger = config->logger;
 	if (code)
 		return code;
-	if (config->cafile) {
-		t->cafile = mem_strdup(config->cafile);
-		if (!t->cafile)
-			return error_nomem(err);
-	}
 	if (config->proxy_from_env && read_proxies(t))
 		return error_nomem(err);
 	return read_allowed(t, config->allowed_origins, err);

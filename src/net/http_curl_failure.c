@@ -24,10 +24,12 @@ static const char *via(const struct http_transfer *x)
 	return x->route->origin->proxy[0] && !x->route->origin->no_proxy[0] ? "the proxy of " : "";
 }
 
-/* libcurl's own sentence, or what the code means. */
+/* libcurl's own sentence, or what the code means when there is none or when it quotes a URL: that of a proxy may hold a password. */
 static const char *reason(const struct http_transfer *x, CURLcode code)
 {
-	return x->error_text[0] ? x->error_text : curl_easy_strerror(code);
+	bool quotes = strchr(x->error_text, '@') || strstr(x->error_text, "://");
+
+	return x->error_text[0] && !quotes ? x->error_text : curl_easy_strerror(code);
 }
 
 /* The last part of OpenSSL's "error:0A00010B:SSL routines::wrong version number". */
@@ -121,6 +123,8 @@ static void not_trusted(struct http_transfer *x, CURLcode code)
 	long verified = X509_V_OK;
 
 	curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+	if (verified == X509_V_ERR_UNSPECIFIED) /* what libcurl puts there before it has asked */
+		verified = X509_V_OK;
 	if (code == CURLE_PEER_FAILED_VERIFICATION && verified != X509_V_OK)
 		transfer_result(x, HTTP_FAILED_TLS, "the certificate of %s is not trusted: %s", peer_of(x),
 		                X509_verify_cert_error_string(verified));
@@ -130,14 +134,10 @@ static void not_trusted(struct http_transfer *x, CURLcode code)
 		transfer_result(x, HTTP_FAILED_TLS, "TLS with %s failed: %.*s", peer_of(x), STR_ARG(ssl_reason(x, code)));
 }
 
+/* A malformed proxy URL: libcurl may quote any piece of it. */
 static void proxy_failed(struct http_transfer *x, CURLcode code)
 {
-	struct str why = str_from(reason(x, code));
-
-	/* libcurl quotes the proxy's URL, password included, in what it says of a malformed one */
-	if (str_contains(why, STR("://")))
-		why = str_from(curl_easy_strerror(code));
-	transfer_result(x, HTTP_FAILED_CONNECT, "no connection to %s through the proxy: %.*s", peer_of(x), STR_ARG(why));
+	transfer_result(x, HTTP_FAILED_CONNECT, "no connection to %s through the proxy: %s", peer_of(x), curl_easy_strerror(code));
 }
 
 /* The connection broke, or never came to carry the request. */
@@ -151,6 +151,8 @@ static void broken(struct http_transfer *x, CURLcode code)
 		transfer_result(x, HTTP_FAILED_TLS, "TLS with %s failed: %.*s", peer_of(x), STR_ARG(ssl_reason(x, code)));
 	else if (!x->result.stamps.first_byte)
 		transfer_result(x, HTTP_FAILED_SEND, "the connection to %s %s before any reply", peer_of(x), why);
+	else if (strstr(x->error_text, "chunked-encoding"))
+		transfer_result(x, HTTP_FAILED_GARBAGE, "the chunks of the reply of %s are malformed", peer_of(x));
 	else if (!x->head.done)
 		transfer_result(x, HTTP_FAILED_CUT, "the connection to %s %s inside the headers of the reply", peer_of(x), why);
 	else

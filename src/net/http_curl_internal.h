@@ -39,17 +39,18 @@ struct trust {
 	struct list link;  /* in http_curl.trusts */
 	char *cafile;      /* NULL: the transport's, or the system's */
 	bool insecure;     /* nothing is verified */
-	X509_STORE *store; /* read at the first https exchange, then never again */
+	struct buf pem;    /* the file, from trust_read to trust_load */
+	X509_STORE *store; /* made at the first https exchange, then never again */
 	CURLSH *share;     /* DNS and TLS sessions; a session must not cross to another trust */
 };
 
 /* The trust for a CA file (empty: the transport's). 0, FF_ENOMEM. */
 int trust_get(struct http_curl *t, struct str cafile, bool insecure, struct trust **ret, struct error *err);
-/* Reads the CA store if that has not happened. 0, FF_ENOMEM, FF_EUSAGE. */
+/* Reads the CA file. 0, FF_ENOMEM, FF_EUSAGE with a sentence when it cannot be read or holds no certificate. */
+int trust_read(struct trust *trust, struct error *err);
+/* Makes the CA store if that has not happened, reading the file if need be. As trust_read. */
 int trust_load(struct trust *trust, struct error *err);
 void trusts_release(struct http_curl *t);
-/* FF_EUSAGE with a sentence when the file cannot be read or holds no certificate. */
-int trust_check_file(const char *path, struct error *err);
 CURLcode trust_on_ssl_ctx(CURL *easy, void *ssl_ctx, void *transfer);
 
 /* ---- where requests go ---- */
@@ -139,7 +140,8 @@ struct socket { /* one a descriptor number ever used; lives until the transport 
 	int fd;
 	int wanted;  /* UV_READABLE | UV_WRITABLE as libcurl asked; 0 between transfers */
 	int watched; /* as the poll set knows it; may be wider than wanted */
-	bool kept;   /* opened by us, so closed by us: may stay in the poll set between transfers */
+	bool opened; /* by sockets_on_open */
+	bool kept;   /* it connected, so its close goes through us: may stay in the poll set between transfers */
 };
 
 struct sockets {

@@ -8,8 +8,10 @@
  *   - the handle is found by descriptor and kept for the next socket of that number: opening one costs libuv two epoll_ctl calls and an ioctl.
  * Between transfers a steady load makes no epoll_ctl call at all.
  *
- * Invariant: only a socket that we opened and that we will close (`kept`) may stay in the set unasked, because only then do we see the close and
- * can take it out before the number means something else. libcurl's resolver closes its own descriptors behind our back: those obey at once.
+ * Invariant: only a socket whose close goes through us (`kept`) may stay in the set unasked, because only then can it be taken out before the number
+ * means something else; libuv aborts when it is handed a closed descriptor. libcurl closes two kinds behind our back, and those obey at once: its resolver's,
+ * and sockets that did not connect (the slower of two addresses, a cancelled attempt). A socket is kept from when it is first read from: one that is
+ * still connecting is only asked for writability.
  */
 #include <errno.h>
 #include <string.h>
@@ -123,6 +125,7 @@ int sockets_on_interest(CURL *easy UNUSED, curl_socket_t fd, int what, void *sha
 		return 0;
 	}
 	s->shard = owner;
+	s->kept = s->kept || (s->opened && (what & CURL_POLL_IN));
 	s->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 	if (s->wanted & ~s->watched || (s->watched & ~s->wanted & UV_WRITABLE))
 		watch(s, s->wanted);
@@ -151,9 +154,11 @@ curl_socket_t sockets_on_open(void *transfer, curlsocktype purpose UNUSED, struc
 		close(fd);
 		return CURL_SOCKET_BAD;
 	}
+	/* If libcurl closed the number's last socket without a word and opens this one in the same breath, it takes its interest to be known. */
 	watch(s, 0);
-	s->wanted = 0;
-	s->kept = true;
+	watch(s, s->wanted);
+	s->opened = true;
+	s->kept = false;
 	return fd;
 }
 
@@ -164,7 +169,7 @@ int sockets_on_close(void *http_curl, curl_socket_t fd)
 	if (s) {
 		watch(s, 0);
 		s->wanted = 0;
-		s->kept = false;
+		s->opened = s->kept = false;
 	}
 	return close(fd);
 }

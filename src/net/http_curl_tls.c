@@ -2,8 +2,8 @@
  * http_curl_tls.c: the CA store, read once, and the caches that connections share.
  *
  * libcurl reads its CA bundle anew for each connection (Debian's build sets a CA path, which rules its own cache out): 20 to 50 ms on the loop each
- * time. So libcurl is given no bundle at all; the store is read here at the first https exchange (about 16 ms for the system's 140
- * certificates) and put into every SSL_CTX by reference.
+ * time. So libcurl is given no bundle at all; the file is read here once (one that was named when the transport is made, so that a wrong name is told at
+ * once), its certificates are decoded at the first https exchange (about 16 ms for the system's 140) and put into every SSL_CTX by reference.
  *
  * A trust is a CA file or its absence, or none at all (insecure). It owns the share of DNS and TLS sessions, because a session that was resumed is
  * not verified again: it must not cross from one trust to another. Trusts live as long as the transport.
@@ -18,6 +18,9 @@
 
 #include "base/alloc.h"
 #include "net/http_curl_internal.h"
+
+#define PEM_MAX_BYTES ((size_t)16 << 20)
+#define READ_BYTES    ((size_t)32 << 10)
 
 /* Where systems keep their bundle, when libcurl's own default does not exist here (the executable may have been built elsewhere). */
 static const char *const known_bundles[] = {
@@ -61,68 +64,101 @@ static const char *system_bundle(char *path, size_t size)
 	return NULL;
 }
 
-static int unreadable(const char *path, const char *why, struct error *err)
+static int unusable(const char *path, const char *why, struct error *err)
 {
 	return error_set(err, FF_EUSAGE, path, "The CA bundle %s cannot be used: %s.", path, why);
 }
 
-int trust_check_file(const char *path, struct error *err)
+static int read_stream(struct buf *pem, FILE *file, const char *path, struct error *err)
 {
-	static const char begin[] = "-----BEGIN ";
-	char line[512];
-	bool found = false;
-	struct stat st;
-	FILE *file = fopen(path, "re");
+	char *room;
+	size_t len;
 
+	do {
+		room = buf_reserve(pem, READ_BYTES);
+		if (!room)
+			return pem->failed == FF_ETOOBIG ? unusable(path, "it is larger than 16 MiB", err) : error_nomem(err);
+		len = fread(room, 1, READ_BYTES, file);
+		buf_commit(pem, len);
+	} while (len);
+	if (ferror(file))
+		return unusable(path, strerror(errno), err);
+	if (!str_contains(buf_str(pem), STR("-----BEGIN ")))
+		return unusable(path, "it holds no PEM certificate", err);
+	return 0;
+}
+
+int trust_read(struct trust *trust, struct error *err)
+{
+	char room[512];
+	const char *path = trust->cafile ? trust->cafile : system_bundle(room, sizeof(room));
+	FILE *file = path ? fopen(path, "re") : NULL;
+	int code;
+
+	if (!path)
+		return error_set(err, FF_EUSAGE, "",
+		                 "No CA bundle was found on this system; install ca-certificates or name one with --cacert or "
+		                 "SSL_CERT_FILE.");
 	if (!file)
-		return unreadable(path, strerror(errno), err);
-	if (fstat(fileno(file), &st) == 0 && S_ISDIR(st.st_mode)) {
-		fclose(file);
-		return unreadable(path, strerror(EISDIR), err);
-	}
-	while (!found && fgets(line, sizeof(line), file))
-		found = strstr(line, begin) && strstr(line, "CERTIFICATE");
+		return unusable(path, strerror(errno), err);
+	code = read_stream(&trust->pem, file, path, err);
 	fclose(file);
-	return found ? 0 : unreadable(path, "it holds no PEM certificate", err);
+	if (code)
+		buf_release(&trust->pem);
+	return code;
+}
+
+/* Every certificate of the text. 0, FF_ENOMEM, FF_EUSAGE. */
+static int fill_store(X509_STORE *store, BIO *pem, const char *path, struct error *err)
+{
+	size_t count = 0;
+	unsigned long why;
+	X509 *certificate;
+
+	ERR_clear_error();
+	while ((certificate = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL))) {
+		int added = X509_STORE_add_cert(store, certificate);
+		X509_free(certificate);
+		if (!added)
+			return error_nomem(err);
+		count++;
+	}
+	why = ERR_peek_last_error();
+	ERR_clear_error();
+	if (ERR_GET_LIB(why) != ERR_LIB_PEM || ERR_GET_REASON(why) != PEM_R_NO_START_LINE)
+		return unusable(path, "a certificate in it is malformed", err);
+	return count ? 0 : unusable(path, "it holds no PEM certificate", err);
 }
 
 /* libcurl sets the same flags on the stores it makes itself: chains are built from what we trust first, and may end at an intermediate we trust. */
-static int read_store(X509_STORE *store, const char *path, struct error *err)
+static int make_store(const struct trust *trust, X509_STORE **ret, struct error *err)
 {
-	ERR_clear_error();
-	if (!X509_STORE_load_file(store, path)) {
-		ERR_clear_error();
-		return is_readable_file(path) ? unreadable(path, "it holds no PEM certificate", err)
-		                              : unreadable(path, strerror(errno), err);
+	X509_STORE *store = X509_STORE_new();
+	BIO *pem = BIO_new_mem_buf(trust->pem.ptr, (int)trust->pem.len);
+	int code = store && pem ? fill_store(store, pem, trust->cafile ? trust->cafile : "of the system", err) : error_nomem(err);
+
+	BIO_free(pem);
+	if (code) {
+		X509_STORE_free(store);
+		return code;
 	}
 	X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+	*ret = store;
 	return 0;
 }
 
 int trust_load(struct trust *trust, struct error *err)
 {
-	char room[512];
-	const char *path;
-	X509_STORE *store;
-	int code;
+	int code = 0;
 
 	if (trust->store || trust->insecure)
 		return 0;
-	path = trust->cafile ? trust->cafile : system_bundle(room, sizeof(room));
-	if (!path)
-		return error_set(err, FF_EUSAGE, "",
-		                 "No CA bundle was found on this system; install ca-certificates or name one with --cacert or "
-		                 "SSL_CERT_FILE.");
-	store = X509_STORE_new();
-	if (!store)
-		return error_nomem(err);
-	code = read_store(store, path, err);
-	if (code) {
-		X509_STORE_free(store);
-		return code;
-	}
-	trust->store = store;
-	return 0;
+	if (!trust->pem.len)
+		code = trust_read(trust, err);
+	if (!code)
+		code = make_store(trust, &trust->store, err);
+	buf_release(&trust->pem);
+	return code;
 }
 
 /* Runs for each new TLS connection, a proxy's included. */
@@ -142,6 +178,7 @@ static void trust_free(struct trust *trust)
 	if (trust->share)
 		curl_share_cleanup(trust->share);
 	X509_STORE_free(trust->store);
+	buf_release(&trust->pem);
 	mem_free(trust->cafile);
 	mem_free(trust);
 }
@@ -153,6 +190,7 @@ static struct trust *trust_new(struct str cafile, bool insecure)
 	if (!trust)
 		return NULL;
 	list_init(&trust->link);
+	buf_init(&trust->pem, PEM_MAX_BYTES);
 	trust->insecure = insecure;
 	trust->cafile = cafile.len ? mem_strndup(cafile.ptr, cafile.len) : NULL;
 	trust->share = curl_share_init();
