@@ -21,8 +21,7 @@
 
 const struct param_row gemini_rows[G_COUNT] = {
 	[G_MODEL] = { "model", NULL, NULL, PARAM_STRING, false, true, NULL, "required", "URL", PARAM_ANYONE },
-	[G_TEMPERATURE] = ROW("temperature", NULL, PARAM_FLOAT, true, "0.7; none for gemini-3 and later",
-	                      "body generationConfig.temperature"),
+	[G_TEMPERATURE] = ROW("temperature", NULL, PARAM_FLOAT, true, "0.7 (gemini-3: none)", "body generationConfig.temperature"),
 	[G_TOP_P] = ROW("top_p", NULL, PARAM_FLOAT, true, "none", "body generationConfig.topP"),
 	[G_TOP_K] = ROW("top_k", NULL, PARAM_INT, true, "none", "body generationConfig.topK"),
 	[G_MAX_TOKENS] = ROW("max_output_tokens", "max_tokens", PARAM_INT, true, "none", "body generationConfig.maxOutputTokens"),
@@ -45,9 +44,9 @@ const struct param_row gemini_rows[G_COUNT] = {
 	[G_LABELS] = ROW("labels", NULL, PARAM_STRING_MAP, true, "none", "body labels"),
 	[G_CACHED_CONTENT] = ROW("cached_content", NULL, PARAM_STRING, true, "none", "body cachedContent"),
 	[G_MEDIA_RESOLUTION] = ROW("media_resolution", NULL, PARAM_STRING, true, "none", "not sent"),
-	[G_KEY] = { "google_api_key", "api_key", NULL, PARAM_SECRET, true, false, NULL,
-	            "LLM_API_KEY, GOOGLE_API_KEY, GEMINI_API_KEY", "header x-goog-api-key", PARAM_ANYONE },
-	[G_BASE_URL] = ROW("base_url", NULL, PARAM_ANY, true, "GOOGLE_GEMINI_BASE_URL, then the provider's", "URL"),
+	[G_KEY] = { "google_api_key", "api_key", NULL, PARAM_SECRET, true, false, NULL, "from the environment",
+	            "header x-goog-api-key; else LLM_API_KEY, GOOGLE_API_KEY, GEMINI_API_KEY", PARAM_ANYONE },
+	[G_BASE_URL] = ROW("base_url", NULL, PARAM_ANY, true, "the provider's", "URL; else GOOGLE_GEMINI_BASE_URL"),
 	[G_CLIENT_OPTIONS] = ROW("client_options", NULL, PARAM_ANY, true, "none", "URL: {\"api_endpoint\": ...} is base_url"),
 	[G_API_VERSION] = ROW("api_version", NULL, PARAM_STRING, true, "v1beta", "URL"),
 	[G_HEADERS] = ROW("additional_headers", NULL, PARAM_STRING_MAP, true, "none", "headers"),

@@ -84,7 +84,7 @@ static const struct param_row rows[P_COUNT] = {
 	ROW("logprobs", PARAM_BOOL, true, false, "none", "body logprobs"),
 	ROW("top_logprobs", PARAM_INT, true, false, "none", "body top_logprobs; switches logprobs on"),
 	ROW("validate_model_on_init", PARAM_BOOL, false, false, "false", "GET /api/tags before the first turn"),
-	ROW("base_url", PARAM_STRING, true, false, "OLLAMA_HOST, then " DEFAULT_BASE, "URL; user:password@ becomes Basic"),
+	ROW("base_url", PARAM_STRING, true, false, DEFAULT_BASE, "URL; else OLLAMA_HOST; user:password@ becomes Basic"),
 	ROW("client_kwargs", PARAM_OBJECT, true, false, "{}", "headers, timeout, verify, proxy, params, cookies"),
 	ROW("async_client_kwargs", PARAM_OBJECT, true, false, "{}", "merged over client_kwargs"),
 	ROW("sync_client_kwargs", PARAM_OBJECT, true, false, "{}", "not sent"),
