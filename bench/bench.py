@@ -65,7 +65,8 @@ class Server:
         for name, value in {"FOLDER": folder, "CERT": cert, "KEY": key, "REPLY": REPLY.replace('"', '\\"'),
                             **{k.upper(): v for k, v in self.ports.items()}}.items():
             text = text.replace("@%s@" % name, str(value))
-        (folder / "nginx.conf").write_text(text)
+        # Root's workers would become somebody who may not enter this folder.
+        (folder / "nginx.conf").write_text(("user root;\n" if os.geteuid() == 0 else "") + text)
         self.process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
         while socket.socket().connect_ex(("127.0.0.1", self.ports["plain"])) != 0:
             if self.process.poll() is not None:
