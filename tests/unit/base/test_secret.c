@@ -207,7 +207,7 @@ static void test_one_escape_anywhere(void **state)
 			memset(filler, 's', sizeof filler); /* each could be a beginning */
 			filler[noise] = '\0';
 			snprintf(text, sizeof text, "%%%s%.*s%%%02X%s%s\\%s%s", filler, (int)which, KEY, (unsigned)KEY[which],
-			         KEY + which + 1, filler, filler, noise % 3 ? "" : "%");
+			         &KEY[which + 1], filler, filler, noise % 3 ? "" : "%");
 			snprintf(expected, sizeof expected, "%%%s" MASKED "%s\\%s%s", filler, filler, filler, noise % 3 ? "" : "%");
 			assert_true(scrub_finds(&s, str_from(text)));
 			scrub_text(&s, text, sizeof text);

@@ -64,8 +64,8 @@ static void compact_and_indented_forms(void **state)
 
 static void what_was_read_is_written_as_it_was(void **state)
 {
-	static const char *const texts[] = { "{\"z\":1,\"a\":[1.50,-0.0,1E+22,12345678901234567890,null,true,"
-		                             "\"\xC3\xBC\xE2\x80\xA8\\u0000\\\"\"],\"m\":{\"n\":{\"o\":[]}}}",
+	static const char *const texts[] = { ("{\"z\":1,\"a\":[1.50,-0.0,1E+22,12345678901234567890,null,true,"
+		                              "\"\xC3\xBC\xE2\x80\xA8\\u0000\\\"\"],\"m\":{\"n\":{\"o\":[]}}}"),
 		                             "[]", "\"\"", "-0", "[[[[{}]]]]" };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
