@@ -168,8 +168,7 @@ static int unknown_class(const char *name)
 	if (!near)
 		snprintf(sentence, sizeof(sentence), "There is no connector \"%.200s\": 'fairforge connectors' lists them.", name);
 	else
-		snprintf(sentence, sizeof(sentence), "There is no connector \"%.200s\": did you mean %s?", name,
-		         short_name_at(NULL, near));
+		snprintf(sentence, sizeof(sentence), "There is no connector \"%.200s\": did you mean %s?", name, near);
 	return cli_wrong_use("connectors", sentence);
 }
 

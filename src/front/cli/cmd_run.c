@@ -209,7 +209,7 @@ static int conclude(struct run_command *rc)
 	progress_clear(&rc->watch.progress);
 	unwritable = commit_outputs(rc);
 	status = unwritable ? unwritable : status;
-	run_watch_close(&rc->watch, rc->run, status);
+	run_watch_close(&rc->watch, rc->run, status, unwritable != 0);
 	return status;
 }
 
@@ -271,7 +271,7 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 
 	request_args_init(&rc.args);
 	status = request_args_parse(&rc.args, argv[0], argc, argv);
-	status = status ? status - 1 : run_request(&rc, cli);
+	status = status ? cli_finish_stdout(cli, status - 1) : run_request(&rc, cli);
 	release(&rc);
 	return status;
 }

@@ -208,7 +208,7 @@ static void close_json(struct run_watch *w, const struct ff_run *run, const stru
 	say_json(w, &line);
 }
 
-void run_watch_close(struct run_watch *w, const struct ff_run *run, int status)
+void run_watch_close(struct run_watch *w, const struct ff_run *run, int status, bool output_told)
 {
 	double seconds = (double)(clock_monotonic_us() - w->started_us) / 1e6;
 	const struct ff_error *err = ff_run_error(run);
@@ -224,9 +224,9 @@ void run_watch_close(struct run_watch *w, const struct ff_run *run, int status)
 	if (w->failures_unsaid)
 		report_text(w->report, FF_LOG_WARNING, "%zu more turns failed for other reasons: the output has them.",
 		            w->failures_unsaid);
-	if (err->code)
+	if (err->code && !(err->code == FF_R_OUTPUT && output_told))
 		report_at(w->report, FF_LOG_ERROR, "", err->text);
-	else if (status && w->report->quiet)
+	else if (!err->code && status && !output_told && w->report->quiet)
 		report_text(w->report, FF_LOG_ERROR, "%llu of %llu turns failed.", (unsigned long long)counts.failed,
 		            (unsigned long long)counts.done);
 	buf_init(&line, LINE_MAX_BYTES);

@@ -30,7 +30,7 @@ void run_watch_event(void *watch, const struct ff_event *event);
 void run_watch_tick(struct run_watch *w, const struct ff_run *run);
 /* Milliseconds until run_watch_tick is worth a call; -1: no hurry. */
 int run_watch_timeout_ms(const struct run_watch *w);
-/* The closing line; `status` is the exit status. */
-void run_watch_close(struct run_watch *w, const struct ff_run *run, int status);
+/* The closing line; `status` is the exit status. output_told: what could not be written was named already. */
+void run_watch_close(struct run_watch *w, const struct ff_run *run, int status, bool output_told);
 
 #endif
