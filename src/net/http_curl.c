@@ -9,6 +9,7 @@
  *
  * Cost on loopback, fixed reply: see bench/transport_bench.c.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -120,7 +121,7 @@ static int start(struct http_transport *transport, const struct http_request *re
 		code = route_get(t, request, &route, err);
 	if (code)
 		return code;
-	if (strcmp(route->origin->parts.scheme, "https") == 0)
+	if (route->origin->tls)
 		code = trust_load(route->origin->trust, err);
 	x = code ? NULL : transfer_take(t);
 	if (!x) {
@@ -264,6 +265,7 @@ void http_curl_free(struct http_transport *transport)
 	if (!transport)
 		return;
 	t = CONTAINER_OF(transport, struct http_curl, base);
+	assert(t->stats.in_flight == 0);
 	LIST_FOR_EACH (node, next, &t->spare)
 		transfer_free(LIST_ENTRY(node, struct http_transfer, link));
 	origins_release(t);

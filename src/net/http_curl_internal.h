@@ -28,6 +28,7 @@
 #define CONNECTION_MAX_AGE_S 50  /* idle connections are retired before common servers (60 s and more) close them under a request */
 #define DNS_FRESH_US         (60u * UINT64_C(1000000))
 #define ORIGIN_IDLE_US       (60u * UINT64_C(1000000)) /* an origin without work for so long is closed */
+#define WIDEN_AFTER_US       (250u * UINT64_C(1000)) /* how long transfers wait for a stream before another connection is allowed */
 #define ROUTES_KEPT          8
 #define LAUNCHES_A_ROUND     64 /* more are put off to the next round of the loop: opening a connection takes 50 us and more */
 
@@ -71,6 +72,7 @@ struct origin {
 	char *proxy;    /* "" or a URL */
 	char *no_proxy; /* "" or a list */
 	bool http11, exempt;
+	bool tls;      /* to the host or to the proxy: the CA store is needed */
 	uint64_t id;   /* never reused, unlike its address: what an easy handle was last set up for */
 	size_t routes; /* that point here */
 
@@ -117,9 +119,13 @@ struct shard {
 	struct http_curl *t;
 	struct origin *origin;
 	CURLM *multi;
-	struct timer timer; /* libcurl's timeout, on the loop's heap */
+	struct timer timer;  /* libcurl's timeout, on the loop's heap */
+	struct list running; /* its transfers, by http_transfer.link */
 	size_t in_flight;
+	size_t sent;           /* of these, those whose request is on a connection */
 	long host_connections; /* as set; 0 none */
+	size_t streams;        /* a connection carries, as far as is known */
+	struct timer widen;    /* armed while transfers wait for a stream */
 };
 
 /* The first shard of the origin with room, or a new one. NULL when memory is short. */
@@ -127,6 +133,7 @@ struct shard *shard_for(struct origin *origin);
 /* Adds the transfer's easy handle. 0 or FF_ENOMEM. */
 int shard_add(struct shard *s, struct http_transfer *x);
 void shard_remove(struct shard *s, struct http_transfer *x);
+void shard_sent(struct shard *s, struct http_transfer *x); /* its request is on a connection, for the first time */
 void shard_socket_action(struct shard *s, curl_socket_t fd, int events);
 void shard_drain(struct shard *s); /* hands finished transfers to transfer_complete */
 void shard_free(struct shard *s);
@@ -174,7 +181,7 @@ struct head { /* the header block as it comes; offsets, because the text moves w
 };
 
 struct http_transfer {
-	struct list link;     /* spare or waiting */
+	struct list link;     /* in http_curl.spare, origin.waiting or shard.running */
 	struct list end_link; /* in http_curl.ending when the result is decided but not told */
 	struct http_curl *t;
 	CURL *easy;

@@ -174,6 +174,7 @@ static int origin_fill(struct origin *origin, const struct route *route, struct 
 
 	origin->peer = strstr(origin->parts.origin, "://") + 3;
 	origin->exempt = is_allowed(t, origin->parts.origin);
+	origin->tls = strcmp(origin->parts.scheme, "https") == 0 || str_starts_with(str_from(proxy), STR("https:"));
 	origin->http11 = route->http11 || strcmp(origin->parts.scheme, "http") == 0;
 	origin->proxy = mem_strdup(proxy);
 	origin->no_proxy = mem_strdup(route->proxy[0] || !t->no_proxy ? "" : t->no_proxy);
@@ -290,6 +291,7 @@ void origin_reached(struct origin *origin, struct http_transfer *x)
 	if (x->new_connection) {
 		origin->resolved_us = loop_now_us(origin->t->loop);
 		origin->h2 = !origin->http11 && speaks_h2(x->easy);
+		log_debug(origin->t->logger, "%s: connected, HTTP/%s", origin->parts.origin, origin->h2 ? "2" : "1.1");
 	}
 	if (!list_empty(&origin->waiting))
 		origin_admit_later(origin);
@@ -370,6 +372,7 @@ void origins_close_idle(struct http_curl *t, uint64_t now_us)
 			next_us = MIN(next_us, origin->used_us + ORIGIN_IDLE_US);
 			continue;
 		}
+		log_debug(t->logger, "%s: closed, because nothing went there for a minute", origin->parts.origin);
 		origin->routes++; /* held until here, so that its last route does not free it */
 		forget_routes(t, origin);
 		origin_free(origin);

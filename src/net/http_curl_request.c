@@ -80,6 +80,8 @@ static CURLcode set_origin(struct http_transfer *x)
 	SET(code, x->easy, CURLOPT_HTTP_VERSION, origin->http11 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
 	SET(code, x->easy, CURLOPT_SSL_VERIFYPEER, verify);
 	SET(code, x->easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+	SET(code, x->easy, CURLOPT_PROXY_SSL_VERIFYPEER, verify);
+	SET(code, x->easy, CURLOPT_PROXY_SSL_VERIFYHOST, verify ? 2L : 0L);
 	SET(code, x->easy, CURLOPT_PROXY, origin->proxy);      /* "" rules the environment out */
 	SET(code, x->easy, CURLOPT_NOPROXY, origin->no_proxy); /* so does "" here */
 	if (!code)

@@ -5,6 +5,10 @@
  * fill in order, never in turn, so that the first ones always find an idle connection and the last ones fall empty.
  * libcurl's messages are not read inside the event that brought them but by shard_drain, from the deferred work: a finished transfer calls its owner,
  * who may start the next one.
+ *
+ * Where the origin multiplexes, libcurl may open as few connections as carry what is in flight at STREAMS_A_CONNECTION each. A server that allows fewer
+ * streams does not tell us: libcurl just lets transfers wait. So when some have waited for WIDEN_AFTER_US without a new connection, what its connections
+ * carry now is taken for what they can carry.
  */
 #include "base/alloc.h"
 #include "net/http_curl_internal.h"
@@ -43,6 +47,65 @@ static int on_timeout_change(CURLM *multi UNUSED, long timeout_ms, void *shard)
 	return 0;
 }
 
+/*
+ * How many connections the shard may open to a host that multiplexes: as few as carry what is in flight. It only grows, because libcurl closes
+ * connections that are over the limit. An origin that does not multiplex has no limit.
+ */
+static void limit_connections(struct shard *s)
+{
+	long wanted = s->origin->h2 ? (long)((s->in_flight + s->streams - 1) / s->streams) : 0;
+
+	if (s->origin->h2 ? wanted <= s->host_connections : s->host_connections == 0)
+		return;
+	if (curl_multi_setopt(s->multi, CURLMOPT_MAX_HOST_CONNECTIONS, wanted) == CURLM_OK)
+		s->host_connections = wanted;
+}
+
+static void arm_widen(struct shard *s)
+{
+	timer_arm(s->t->timers, &s->widen, loop_now_us(s->t->loop) + WIDEN_AFTER_US);
+}
+
+/* libcurl looks at its waiting transfers when one of them is taken out, and only then sees that more connections are allowed. */
+static void wake_waiting(struct shard *s)
+{
+	for (struct list *node = s->running.prev; node != &s->running; node = node->prev) {
+		struct http_transfer *x = LIST_ENTRY(node, struct http_transfer, link);
+
+		if (x->sends)
+			continue;
+		s->t->below_curl = true;
+		curl_multi_remove_handle(s->multi, x->easy);
+		s->t->below_curl = false;
+		if (curl_multi_add_handle(s->multi, x->easy) != CURLM_OK)
+			transfer_end_later(x, HTTP_FAILED_LOCAL, "out of memory");
+		return;
+	}
+}
+
+static void widen_fired(struct timer *timer, uint64_t now_us UNUSED)
+{
+	struct shard *s = CONTAINER_OF(timer, struct shard, widen);
+	size_t carried;
+
+	if (!s->origin->h2 || s->sent >= s->in_flight)
+		return;
+	carried = s->host_connections > 0 ? s->sent / (size_t)s->host_connections : 0;
+	if (carried > 0 && carried < s->streams) {
+		s->streams = carried;
+		limit_connections(s);
+		wake_waiting(s);
+	}
+	arm_widen(s);
+}
+
+void shard_sent(struct shard *s, struct http_transfer *x)
+{
+	s->sent++;
+	if (x->new_connection && heap_node_armed(&s->widen.node))
+		arm_widen(s); /* the new connection shows first what it carries */
+}
+
 static CURLMcode set_up(struct shard *s)
 {
 	CURLMcode code = curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, sockets_on_interest);
@@ -69,8 +132,11 @@ static struct shard *shard_new(struct origin *origin)
 	s->t = origin->t;
 	s->origin = origin;
 	list_init(&s->dirty_link);
+	list_init(&s->running);
+	s->streams = STREAMS_A_CONNECTION;
 	timer_init(&s->timer, timeout_fired);
-	if (timers_reserve(s->t->timers, 1)) {
+	timer_init(&s->widen, widen_fired);
+	if (timers_reserve(s->t->timers, 2)) {
 		mem_free(s);
 		return NULL;
 	}
@@ -88,7 +154,8 @@ void shard_free(struct shard *s)
 		curl_multi_cleanup(s->multi); /* closes its connections, through sockets_on_close */
 	list_remove(&s->dirty_link);
 	timer_disarm(s->t->timers, &s->timer);
-	timers_unreserve(s->t->timers, 1);
+	timer_disarm(s->t->timers, &s->widen);
+	timers_unreserve(s->t->timers, 2);
 	mem_free(s);
 }
 
@@ -112,21 +179,8 @@ struct shard *shard_for(struct origin *origin)
 		return NULL;
 	origin->shards[origin->shard_count++] = s;
 	origin->t->stats.shards++;
+	log_debug(origin->t->logger, "%s: multi handle %zu opened", origin->parts.origin, origin->shard_count);
 	return s;
-}
-
-/*
- * How many connections the shard may open to a host that multiplexes: as few as carry what is in flight. It only grows, because libcurl closes
- * connections that are over the limit. An origin that does not multiplex has no limit.
- */
-static void limit_connections(struct shard *s)
-{
-	long wanted = s->origin->h2 ? (long)((s->in_flight + STREAMS_A_CONNECTION - 1) / STREAMS_A_CONNECTION) : 0;
-
-	if (s->origin->h2 ? wanted <= s->host_connections : s->host_connections == 0)
-		return;
-	if (curl_multi_setopt(s->multi, CURLMOPT_MAX_HOST_CONNECTIONS, wanted) == CURLM_OK)
-		s->host_connections = wanted;
 }
 
 int shard_add(struct shard *s, struct http_transfer *x)
@@ -137,6 +191,9 @@ int shard_add(struct shard *s, struct http_transfer *x)
 		s->in_flight--;
 		return FF_ENOMEM;
 	}
+	list_push_back(&s->running, &x->link);
+	if (s->origin->h2 && !heap_node_armed(&s->widen.node))
+		arm_widen(s);
 	return 0;
 }
 
@@ -146,6 +203,7 @@ void shard_remove(struct shard *s, struct http_transfer *x)
 	curl_multi_remove_handle(s->multi, x->easy);
 	s->t->below_curl = false;
 	s->in_flight--;
+	s->sent -= x->sends > 0;
 }
 
 void shard_drain(struct shard *s)

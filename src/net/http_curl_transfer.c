@@ -203,8 +203,13 @@ static int on_connected(void *transfer, char *ip UNUSED, char *local_ip UNUSED, 
 	count_connections(x);
 	x->heard_us = x->result.stamps.connected = clock_monotonic_us();
 	x->sends++;
-	if (x->sends == 1)
+	if (x->sends == 1) {
+		shard_sent(x->shard, x);
 		origin_reached(x->route->origin, x);
+	} else {
+		log_info(x->t->logger, "%s: libcurl sent a request again, because the connection it was on died",
+		         x->route->origin->parts.origin);
+	}
 	transfer_arm(x);
 	return CURL_PREREQFUNC_OK;
 }

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "exchange.h"
+#include "net/http_curl_internal.h"
 #include "peer.h"
 
 #define MANY 500
@@ -330,6 +331,37 @@ static void test_fresh_connect(void **state)
 	peer_stop(p);
 }
 
+/* A minute later by the clock the function is given: the connections of an origin without work are closed, those of one that works are not. */
+static void test_idle_origins_are_closed(void **state)
+{
+	struct peer *p = peer_start(peer_serve_replies, NULL), *busy = peer_start(peer_serve_nothing, NULL);
+	struct rig rig;
+	struct exchange x, waiting;
+	struct http_curl *t;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	t = CONTAINER_OF(rig.transport, struct http_curl, base);
+	exchange_init(&x, &rig, "http", "127.0.0.1", peer_port(p));
+	exchange_init(&waiting, &rig, "http", "127.0.0.1", peer_port(busy));
+	exchange_start(&waiting);
+	exchange_expect(&x, HTTP_COMPLETE, NULL);
+	origins_close_idle(t, loop_now_us(rig.loop) + ORIGIN_IDLE_US / 2);
+	exchange_expect(&x, HTTP_COMPLETE, NULL);
+	assert_true(x.result.reused);
+	origins_close_idle(t, loop_now_us(rig.loop) + ORIGIN_IDLE_US * 2);
+	assert_int_equal(rig_stats(&rig).shards, 1); /* the busy one's */
+	exchange_expect(&x, HTTP_COMPLETE, NULL);
+	assert_false(x.result.reused);
+	exchange_cancel(&waiting);
+	exchange_wait(&waiting);
+	exchange_release(&x);
+	exchange_release(&waiting);
+	rig_close(&rig);
+	peer_stop(p);
+	peer_stop(busy);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, reset_resolver)
@@ -343,6 +375,7 @@ int main(void)
 		CASE(test_as_many_at_once_as_started),
 		CASE(test_many_urls_of_one_origin),
 		CASE(test_fresh_connect),
+		CASE(test_idle_origins_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
