@@ -1,6 +1,5 @@
 """Starts `fairforge mock` for the tests of this folder. FAIRFORGE_BIN names the executable (build/fairforge if unset)."""
 
-import asyncio
 import json
 import os
 import pathlib
@@ -24,14 +23,6 @@ ANSWERS = {
     ],
 }
 QUERIES = [(b["query"], b["ground_truth_assistant"]) for b in ANSWERS["conversation"]]
-
-
-LOOP = asyncio.new_event_loop()
-
-
-def run(coroutine):
-    """One loop for all tests: the LangChain classes share an asynchronous client between instances, which must not outlive its loop."""
-    return LOOP.run_until_complete(coroutine)
 
 
 class Mock:

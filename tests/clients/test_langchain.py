@@ -1,9 +1,10 @@
 """The four LangChain classes, unchanged, plain and streaming."""
 
 import asyncio
+import itertools
 
 import pytest
-from conftest import QUERIES, run
+from conftest import QUERIES
 from langchain_core.messages import HumanMessage
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_groq import ChatGroq
@@ -11,12 +12,16 @@ from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
 
+# Instances of ChatOpenAI with equal settings share an asynchronous client, which must not outlive its event loop: no two are equal here.
+TIMEOUTS = itertools.count(60)
+
+
 def openai(url, **kwargs):
-    return ChatOpenAI(model="gpt-4o-mini", api_key="k", base_url=url + "/v1", **kwargs)
+    return ChatOpenAI(model="gpt-4o-mini", api_key="k", base_url=url + "/v1", timeout=next(TIMEOUTS), **kwargs)
 
 
 def responses(url, **kwargs):
-    return ChatOpenAI(model="gpt-4o-mini", api_key="k", base_url=url + "/v1", use_responses_api=True, **kwargs)
+    return openai(url, use_responses_api=True, **kwargs)
 
 
 def groq(url, **kwargs):
@@ -49,7 +54,7 @@ def expected(build, truth):
 @pytest.mark.parametrize("build", CLASSES)
 @pytest.mark.parametrize("query,truth", QUERIES)
 def test_plain(mock, build, query, truth):
-    reply = run(build(mock.url).ainvoke(query))
+    reply = asyncio.run(build(mock.url).ainvoke(query))
     assert text_of(reply) == expected(build, truth)
 
 
@@ -66,7 +71,7 @@ def test_stream(mock, build, query, truth):
     async def collect():
         return [chunk async for chunk in build(mock.url).astream(query)]
 
-    chunks = run(collect())
+    chunks = asyncio.run(collect())
     texts = [text_of(c) for c in chunks if text_of(c)]
     assert "".join(texts) == truth
     assert len(texts) >= 2, f"expected two or more deltas, got {texts}"
@@ -150,6 +155,6 @@ def test_many_at_once(mock, build):
         model = build(mock.url)
         return await asyncio.gather(*[model.ainvoke(f"Question number {i}") for i in range(40)])
 
-    replies = run(ask_all())
+    replies = asyncio.run(ask_all())
     for i, reply in enumerate(replies):
         assert f"“Question number {i}”" in text_of(reply)

@@ -1,5 +1,6 @@
 """The vendors' SDKs and alquimia-client, unchanged: answers, streams, lists of models, refusals as the SDKs' own exceptions."""
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -12,7 +13,7 @@ import ollama
 import openai
 import pytest
 from alquimia_client import AlquimiaClient
-from conftest import QUERIES, run
+from conftest import QUERIES
 from google.genai import types
 
 QUERY, TRUTH = QUERIES[0]
@@ -79,7 +80,7 @@ def test_openai_async_and_parts(mock):
             content = [{"type": "text", "text": QUERY}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
             return await client.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
 
-    assert run(ask()).choices[0].message.content == TRUTH
+    assert asyncio.run(ask()).choices[0].message.content == TRUTH
 
 
 def test_openai_mistakes(mock):
@@ -190,7 +191,7 @@ def test_alquimia(mock, version):
             started = await client.infer("agent", "s1", QUERY, channel="chan-1", date="2026-01-01")
             return [event async for event in client.stream(started["stream_id"])]
 
-    events = run(ask())
+    events = asyncio.run(ask())
     contents = [e["response"]["data"]["content"] for e in events if "response" in e]
     assert contents[-1] == TRUTH and len(contents) >= 2
     assert contents == sorted(contents, key=len) and all(TRUTH.startswith(c) for c in contents)
@@ -203,9 +204,9 @@ def test_alquimia_unknown_stream(mock):
 
     for stream_id in ("nope", "st-0000000000000001"):
         with pytest.raises(httpx.HTTPStatusError) as failed:
-            run(ask(stream_id))
+            asyncio.run(ask(stream_id))
         assert failed.value.response.status_code == 404
-        assert "detail" in json.loads(run(_body(mock.url, stream_id)))
+        assert "detail" in json.loads(asyncio.run(_body(mock.url, stream_id)))
 
 
 async def _body(url, stream_id):

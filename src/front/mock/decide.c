@@ -18,7 +18,7 @@
 struct work {
 	struct mock *mock;
 	const struct incoming *in;
-	struct reply *reply;
+	struct mock_reply *reply;
 	struct decision *decision;
 	struct route route;
 	struct ask ask;
@@ -67,7 +67,7 @@ static void refuse(struct work *w, unsigned status, const char *code, const char
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
 	e.message = message;
-	reply_error(w->reply, w->route.proto, &e);
+	mock_reply_error(w->reply, w->route.proto, &e);
 }
 
 static void refuse_path(struct work *w)
@@ -77,7 +77,7 @@ static void refuse_path(struct work *w)
 
 	if (w->route.endpoint == EP_WRONG) {
 		refuse(w, 405, NULL, "Method not allowed: %.*s %.*s. Allowed: %s.", STR_ARG(method), STR_ARG(path), w->route.allow);
-		reply_header(w->reply, STR("Allow"), str_from(w->route.allow));
+		mock_reply_header(w->reply, STR("Allow"), str_from(w->route.allow));
 	} else {
 		refuse(w, 404, groq ? "unknown_url" : NULL, "%s: %.*s %.*s.", groq ? "Unknown request URL" : "Invalid URL",
 		       STR_ARG(method), STR_ARG(path));
@@ -111,7 +111,7 @@ static bool key_fits(struct work *w)
 		return true;
 	refuse(w, 401, w->route.proto == PROTO_GEMINI ? "API_KEY_INVALID" : "invalid_api_key", "%s", messages[w->route.proto]);
 	if (w->route.proto != PROTO_GEMINI)
-		reply_header_lit(w->reply, "WWW-Authenticate", "Bearer");
+		mock_reply_header_lit(w->reply, "WWW-Authenticate", "Bearer");
 	return false;
 }
 
@@ -178,7 +178,7 @@ static bool read_ask(struct work *w, int *ret_code)
 		struct api_error e = {
 			.status = problem.status, .message = problem.error.text, .param = problem.param, .code = problem.code
 		};
-		reply_error(w->reply, w->route.proto, &e);
+		mock_reply_error(w->reply, w->route.proto, &e);
 		*ret_code = 0;
 		return false;
 	}
@@ -219,11 +219,11 @@ static void put_service_headers(struct work *w, uint64_t spent_us)
 	if (w->route.proto != PROTO_OPENAI && w->route.proto != PROTO_GROQ)
 		return;
 	snprintf(id, sizeof(id), "req_%016llx", (unsigned long long)w->id);
-	reply_header(w->reply, STR("x-request-id"), str_from(id));
+	mock_reply_header(w->reply, STR("x-request-id"), str_from(id));
 	if (w->route.proto == PROTO_OPENAI)
-		reply_header_u64(w->reply, "openai-processing-ms", spent_us / 1000);
+		mock_reply_header_u64(w->reply, "openai-processing-ms", spent_us / 1000);
 	else
-		reply_header_lit(w->reply, "x-groq-region", "mock");
+		mock_reply_header_lit(w->reply, "x-groq-region", "mock");
 }
 
 /* ---- latency, faults ---- */
@@ -246,7 +246,7 @@ static const struct fault *find_fault(struct work *w)
 }
 
 /* Breaks the JSON of [from, to): the last closing brace becomes a blank. Offsets stay. */
-static void break_json(struct reply *r, size_t from, size_t to)
+static void break_json(struct mock_reply *r, size_t from, size_t to)
 {
 	for (size_t i = to; i > from; i--) {
 		if (r->body.ptr[i - 1] == '}') {
@@ -256,7 +256,7 @@ static void break_json(struct reply *r, size_t from, size_t to)
 	}
 }
 
-static void apply_bad_json(struct reply *r)
+static void apply_bad_json(struct mock_reply *r)
 {
 	size_t piece = r->piece_count / 2;
 
@@ -267,7 +267,7 @@ static void apply_bad_json(struct reply *r)
 }
 
 /* Wraps the body; a piece of a stream stays a piece. */
-static void apply_gzip(struct reply *r)
+static void apply_gzip(struct mock_reply *r)
 {
 	struct buf out;
 	struct gzip z;
@@ -286,7 +286,7 @@ static void apply_gzip(struct reply *r)
 		r->ends[r->piece_count - 1] = out.len;
 	buf_release(&r->body);
 	r->body = out;
-	reply_header_lit(r, "Content-Encoding", "gzip");
+	mock_reply_header_lit(r, "Content-Encoding", "gzip");
 }
 
 static bool looks_like_json(struct str body)
@@ -297,20 +297,20 @@ static bool looks_like_json(struct str body)
 
 static void apply_body(struct work *w, const struct fault *f)
 {
-	struct reply *r = w->reply;
+	struct mock_reply *r = w->reply;
 
 	if (f->has_body) {
 		buf_clear(&r->body);
 		buf_append_str(&r->body, f->body);
 		r->piece_count = 0;
-		reply_end_piece(r);
+		mock_reply_end_piece(r);
 		if (f->status >= 300)
-			reply_header(r, STR("Content-Type"),
-			             looks_like_json(f->body) ? STR("application/json") : STR("text/plain; charset=utf-8"));
+			mock_reply_header(r, STR("Content-Type"),
+			                  looks_like_json(f->body) ? STR("application/json") : STR("text/plain; charset=utf-8"));
 	} else if (f->status >= 400) {
 		refuse(w, f->status, "simulated_fault", "Simulated fault: status %u.", f->status);
 	} else if (f->status == 204 || f->status == 205 || f->status == 304) {
-		reply_clear(r);
+		mock_reply_clear(r);
 	}
 	if (f->status)
 		r->status = f->status;
@@ -322,7 +322,7 @@ static void apply_fault(struct work *w, const struct fault *f)
 {
 	apply_body(w, f);
 	for (size_t i = 0; i < f->header_count; i++)
-		reply_header(w->reply, f->headers[i].name, f->headers[i].value);
+		mock_reply_header(w->reply, f->headers[i].name, f->headers[i].value);
 	if (f->bad_json)
 		apply_bad_json(w->reply);
 	if (f->gzip)
@@ -404,7 +404,7 @@ static int decide(struct work *w)
 	return read_ask(w, &code) ? answer(w) : code;
 }
 
-int mock_decide(struct mock *m, const struct incoming *in, uint64_t now_us, int64_t wall_ms, struct reply *reply,
+int mock_decide(struct mock *m, const struct incoming *in, uint64_t now_us, int64_t wall_ms, struct mock_reply *reply,
                 struct decision *ret)
 {
 	struct work w = { .mock = m, .in = in, .reply = reply, .decision = ret, .now_us = now_us, .wall_ms = wall_ms };
@@ -419,5 +419,5 @@ int mock_decide(struct mock *m, const struct incoming *in, uint64_t now_us, int6
 		code = FF_ENOMEM;
 	buf_release(&w.answer);
 	ask_release(&w.ask);
-	return code ? code : reply_failed(reply);
+	return code ? code : mock_reply_failed(reply);
 }

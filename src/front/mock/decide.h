@@ -56,7 +56,7 @@ struct decision {
 void mock_init(struct mock *m, uint64_t seed);
 void mock_release(struct mock *m);
 /* 0 or FF_ENOMEM. */
-int mock_decide(struct mock *m, const struct incoming *in, uint64_t now_us, int64_t wall_ms, struct reply *reply,
+int mock_decide(struct mock *m, const struct incoming *in, uint64_t now_us, int64_t wall_ms, struct mock_reply *reply,
                 struct decision *ret) WARN_UNUSED;
 
 #endif

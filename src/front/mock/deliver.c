@@ -8,7 +8,7 @@
 
 static const char blanks[64] = { [0 ... 63] = ' ' };
 
-void delivery_init(struct delivery *d, const struct reply *reply, const struct fault *fault)
+void delivery_init(struct delivery *d, const struct mock_reply *reply, const struct fault *fault)
 {
 	static const struct fault none = { 0 };
 
@@ -28,7 +28,7 @@ bool delivery_has_length(const struct delivery *d)
 }
 
 /* Where an endless plain body stops being the answer: before its last brace. */
-static size_t last_brace(const struct reply *r)
+static size_t last_brace(const struct mock_reply *r)
 {
 	size_t at = r->body.len;
 
@@ -38,7 +38,7 @@ static size_t last_brace(const struct reply *r)
 }
 
 /* The end of the piece that holds offset `at`. */
-static size_t piece_end(const struct reply *r, size_t at)
+static size_t piece_end(const struct mock_reply *r, size_t at)
 {
 	for (size_t i = 0; i < r->piece_count; i++) {
 		if (at < r->ends[i])
@@ -50,7 +50,7 @@ static size_t piece_end(const struct reply *r, size_t at)
 /* What can be sent from here on in one go, before trickle and truncation; len 0 at the end. */
 static struct str available(struct delivery *d)
 {
-	const struct reply *r = d->reply;
+	const struct mock_reply *r = d->reply;
 	struct str body = buf_str(&r->body);
 
 	if (!d->fault->endless)
@@ -67,7 +67,7 @@ static struct str available(struct delivery *d)
 /* The pause that is due before the next bytes. */
 static uint64_t pause_us(const struct delivery *d)
 {
-	const struct reply *r = d->reply;
+	const struct mock_reply *r = d->reply;
 	bool repeats = d->fault->endless && (r->streamed && r->piece_count ? d->at >= r->ends[r->repeat] : d->at >= last_brace(r));
 
 	if (!d->sent || d->paused)

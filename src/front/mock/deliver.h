@@ -23,14 +23,14 @@ struct deliver_step {
 };
 
 struct delivery {
-	const struct reply *reply;
+	const struct mock_reply *reply;
 	const struct fault *fault; /* never NULL: a zeroed one for none */
 	size_t at;                 /* offset in the body */
 	size_t sent;               /* bytes of body, padding and repeats counted */
 	bool paused;               /* the pause before the next bytes is over */
 };
 
-void delivery_init(struct delivery *d, const struct reply *reply, const struct fault *fault);
+void delivery_init(struct delivery *d, const struct mock_reply *reply, const struct fault *fault);
 /* True when the body is simply its bytes, with nothing to decide on the way. */
 bool delivery_is_plain(const struct delivery *d);
 /* True when the length of the body is known and announced. */

@@ -129,20 +129,20 @@ void rate_duration(uint64_t us, char out[40])
 	snprintf(out + n, 40 - (size_t)n, "%" PRIu64 "%ss", seconds % 60, fraction);
 }
 
-static void put_limit(struct rate_limit *l, const char *what, uint64_t now_us, struct reply *reply)
+static void put_limit(struct rate_limit *l, const char *what, uint64_t now_us, struct mock_reply *reply)
 {
 	char name[64], duration[40];
 
 	snprintf(name, sizeof(name), "x-ratelimit-limit-%s", what);
-	reply_header_u64(reply, name, l->limit);
+	mock_reply_header_u64(reply, name, l->limit);
 	snprintf(name, sizeof(name), "x-ratelimit-remaining-%s", what);
-	reply_header_u64(reply, name, rate_remaining(l, now_us));
+	mock_reply_header_u64(reply, name, rate_remaining(l, now_us));
 	snprintf(name, sizeof(name), "x-ratelimit-reset-%s", what);
 	rate_duration(rate_reset_us(l, now_us), duration);
-	reply_header(reply, str_from(name), str_from(duration));
+	mock_reply_header(reply, str_from(name), str_from(duration));
 }
 
-void rate_headers(struct rate *r, enum proto proto, uint64_t now_us, struct reply *reply)
+void rate_headers(struct rate *r, enum proto proto, uint64_t now_us, struct mock_reply *reply)
 {
 	if (proto != PROTO_OPENAI && proto != PROTO_GROQ)
 		return;
@@ -189,7 +189,7 @@ static void put_message(const struct rate_verdict *v, enum proto proto, struct s
 }
 
 void rate_refusal(struct rate *r, const struct rate_verdict *v, enum proto proto, struct str model, uint64_t now_us,
-                  struct reply *reply)
+                  struct mock_reply *reply)
 {
 	bool never = v->wait_us == RATE_NEVER;
 	struct api_error e = { .status = never && proto == PROTO_GROQ ? 413 : 429 };
@@ -203,7 +203,7 @@ void rate_refusal(struct rate *r, const struct rate_verdict *v, enum proto proto
 	e.retry_us = never ? 0 : v->wait_us;
 	e.quota = v->by_tokens ? "generativelanguage.googleapis.com/generate_content_paid_tier_input_token_count"
 	                       : "generativelanguage.googleapis.com/generate_content_free_tier_requests";
-	reply_error(reply, proto, &e);
+	mock_reply_error(reply, proto, &e);
 	if (buf_failed(&message))
 		reply->failed = -1;
 	buf_release(&message);

@@ -52,10 +52,10 @@ struct rate_verdict {
 struct rate_verdict rate_take(struct rate *r, uint64_t tokens, uint64_t now_us);
 
 /* The x-ratelimit-* headers of OpenAI and Groq; the other protocols have none. Nothing for a limit that is not set. */
-void rate_headers(struct rate *r, enum proto proto, uint64_t now_us, struct reply *reply);
+void rate_headers(struct rate *r, enum proto proto, uint64_t now_us, struct mock_reply *reply);
 /* The refusal in the protocol's shape: 429, or Groq's 413 for a request that can never fit. With headers. */
 void rate_refusal(struct rate *r, const struct rate_verdict *v, enum proto proto, struct str model, uint64_t now_us,
-                  struct reply *reply);
+                  struct mock_reply *reply);
 
 /* Writes a duration as Go does, in whole milliseconds: "2m59.56s", "7.66s", "120ms", "0s". */
 void rate_duration(uint64_t us, char out[40]);

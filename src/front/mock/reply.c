@@ -12,13 +12,13 @@
 
 #define REPLY_BODY_MAX ((size_t)1 << 30)
 
-void reply_init(struct reply *r)
+void mock_reply_init(struct mock_reply *r)
 {
-	*r = (struct reply){ .status = 200 };
+	*r = (struct mock_reply){ .status = 200 };
 	buf_init(&r->body, REPLY_BODY_MAX);
 }
 
-static void drop_headers(struct reply *r)
+static void drop_headers(struct mock_reply *r)
 {
 	for (size_t i = 0; i < r->header_count; i++) {
 		mem_free(r->headers[i].name);
@@ -27,22 +27,22 @@ static void drop_headers(struct reply *r)
 	r->header_count = 0;
 }
 
-void reply_release(struct reply *r)
+void mock_reply_release(struct mock_reply *r)
 {
 	drop_headers(r);
 	buf_release(&r->body);
 }
 
-void reply_clear(struct reply *r)
+void mock_reply_clear(struct mock_reply *r)
 {
 	struct buf body = r->body;
 
 	drop_headers(r);
 	buf_clear(&body);
-	*r = (struct reply){ .status = 200, .body = body };
+	*r = (struct mock_reply){ .status = 200, .body = body };
 }
 
-void reply_header(struct reply *r, struct str name, struct str value)
+void mock_reply_header(struct mock_reply *r, struct str name, struct str value)
 {
 	char *copy = mem_strndup(value.ptr ? value.ptr : "", value.len);
 
@@ -56,7 +56,7 @@ void reply_header(struct reply *r, struct str name, struct str value)
 	if (copy && r->header_count < REPLY_HEADERS) {
 		char *own = mem_strndup(name.ptr, name.len);
 		if (own) {
-			r->headers[r->header_count++] = (struct reply_header){ own, copy };
+			r->headers[r->header_count++] = (struct mock_header){ own, copy };
 			return;
 		}
 	}
@@ -64,15 +64,15 @@ void reply_header(struct reply *r, struct str name, struct str value)
 	r->failed = FF_ENOMEM;
 }
 
-void reply_header_u64(struct reply *r, const char *name, uint64_t value)
+void mock_reply_header_u64(struct mock_reply *r, const char *name, uint64_t value)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRIu64, value);
-	reply_header(r, str_from(name), str_from(text));
+	mock_reply_header(r, str_from(name), str_from(text));
 }
 
-void reply_end_piece(struct reply *r)
+void mock_reply_end_piece(struct mock_reply *r)
 {
 	size_t start = r->piece_count ? r->ends[r->piece_count - 1] : 0;
 
@@ -83,7 +83,7 @@ void reply_end_piece(struct reply *r)
 	r->ends[r->piece_count++] = r->body.len;
 }
 
-int reply_failed(const struct reply *r)
+int mock_reply_failed(const struct mock_reply *r)
 {
 	return r->failed || buf_failed(&r->body) ? FF_ENOMEM : 0;
 }
@@ -126,7 +126,7 @@ static const struct status_row *status_row(unsigned status)
 	return nearest;
 }
 
-const char *reply_reason(unsigned status)
+const char *mock_reply_reason(unsigned status)
 {
 	return status_row(status)->reason;
 }
@@ -204,20 +204,20 @@ static void put_single(struct buf *out, struct str opening, const struct api_err
 }
 
 /* Whole seconds for everyone; OpenAI adds milliseconds, Gemini says it in the body alone. */
-static void put_retry_headers(struct reply *r, enum proto proto, uint64_t retry_us)
+static void put_retry_headers(struct mock_reply *r, enum proto proto, uint64_t retry_us)
 {
 	if (!retry_us || proto == PROTO_GEMINI)
 		return;
-	reply_header_u64(r, "retry-after", (retry_us + 999999) / 1000000);
+	mock_reply_header_u64(r, "retry-after", (retry_us + 999999) / 1000000);
 	if (proto == PROTO_OPENAI)
-		reply_header_u64(r, "retry-after-ms", (retry_us + 999) / 1000);
+		mock_reply_header_u64(r, "retry-after-ms", (retry_us + 999) / 1000);
 }
 
-void reply_error(struct reply *r, enum proto proto, const struct api_error *e)
+void mock_reply_error(struct mock_reply *r, enum proto proto, const struct api_error *e)
 {
-	reply_clear(r);
+	mock_reply_clear(r);
 	r->status = e->status;
-	reply_header_lit(r, "Content-Type", "application/json");
+	mock_reply_header_lit(r, "Content-Type", "application/json");
 	switch (proto) {
 	case PROTO_OPENAI:
 	case PROTO_GROQ: put_openai(&r->body, e, proto == PROTO_GROQ); break;

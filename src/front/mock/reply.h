@@ -12,14 +12,14 @@
 #define REPLY_HEADERS 32
 #define REPLY_PIECES  64
 
-struct reply_header {
+struct mock_header {
 	char *name, *value; /* owned */
 };
 
-struct reply {
+struct mock_reply {
 	unsigned status;
 	struct buf body;
-	struct reply_header headers[REPLY_HEADERS];
+	struct mock_header headers[REPLY_HEADERS];
 	size_t header_count;
 	bool streamed;             /* chunked, a chunk a piece; else with a length */
 	size_t ends[REPLY_PIECES]; /* streamed: the end offset of each piece */
@@ -28,18 +28,18 @@ struct reply {
 	int failed;    /* FF_ENOMEM: what is in it is not whole */
 };
 
-void reply_init(struct reply *r);
-void reply_release(struct reply *r);
+void mock_reply_init(struct mock_reply *r);
+void mock_reply_release(struct mock_reply *r);
 /* Forgets everything but keeps the body's memory. */
-void reply_clear(struct reply *r);
+void mock_reply_clear(struct mock_reply *r);
 /* Sets a header; one of that name is replaced. */
-void reply_header(struct reply *r, struct str name, struct str value);
-#define reply_header_lit(r, name, value) reply_header((r), STR(name), STR(value))
-void reply_header_u64(struct reply *r, const char *name, uint64_t value);
+void mock_reply_header(struct mock_reply *r, struct str name, struct str value);
+#define mock_reply_header_lit(r, name, value) mock_reply_header((r), STR(name), STR(value))
+void mock_reply_header_u64(struct mock_reply *r, const char *name, uint64_t value);
 /* Ends a piece of a streamed body here. */
-void reply_end_piece(struct reply *r);
+void mock_reply_end_piece(struct mock_reply *r);
 /* 0, or FF_ENOMEM when anything was lost. */
-int reply_failed(const struct reply *r);
+int mock_reply_failed(const struct mock_reply *r);
 
 /* ---- errors, in the shape of the protocol ---- */
 
@@ -54,8 +54,8 @@ struct api_error {
 };
 
 /* Replaces the reply by the error as the protocol writes it, with its retry headers. */
-void reply_error(struct reply *r, enum proto proto, const struct api_error *e);
+void mock_reply_error(struct mock_reply *r, enum proto proto, const struct api_error *e);
 /* The reason phrase for a status: "Too Many Requests". */
-const char *reply_reason(unsigned status);
+const char *mock_reply_reason(unsigned status);
 
 #endif

@@ -106,6 +106,13 @@ static enum proto shape_of(struct str path, bool google)
 	return google ? PROTO_GEMINI : PROTO_OPENAI;
 }
 
+/* /v1/models/NAME:generateContent is no model's name, though the wildcard of a row for models would take it. */
+static bool names_a_method(const struct row *row, struct str path)
+{
+	return row->endpoint == EP_MODEL &&
+	       (str_ends_with(path, STR(":generateContent")) || str_ends_with(path, STR(":streamGenerateContent")));
+}
+
 struct route route_find(struct str method, struct str path, bool google)
 {
 	struct route wrong = { shape_of(path, google), EP_NONE, STR_NULL, NULL };
@@ -116,9 +123,7 @@ struct route route_find(struct str method, struct str path, bool google)
 		struct str id;
 		if ((rows[i].google == GOOGLE_ONLY && !google) || (rows[i].google == NOT_GOOGLE && google))
 			continue;
-		if (rows[i].proto == PROTO_OPENAI && shape_of(path, false) != PROTO_OPENAI)
-			continue; /* /v1/models/NAME:generateContent is no model's name */
-		if (!fits(str_from(rows[i].pattern), path, &id))
+		if (!fits(str_from(rows[i].pattern), path, &id) || names_a_method(&rows[i], path))
 			continue;
 		if (str_eq(method, str_from(rows[i].method)))
 			return (struct route){ rows[i].proto, rows[i].endpoint, id, NULL };

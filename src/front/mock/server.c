@@ -45,7 +45,7 @@ struct exchange {
 	bool suspended, body_too_big;
 	char *method, *path;
 	struct buf body;
-	struct reply reply;
+	struct mock_reply reply;
 	struct decision decision;
 	struct delivery delivery;
 };
@@ -81,7 +81,7 @@ static void exchange_free(struct exchange *ex)
 	timer_disarm(timers, &ex->timer);
 	timers_unreserve(timers, 1);
 	list_remove(&ex->link);
-	reply_release(&ex->reply);
+	mock_reply_release(&ex->reply);
 	buf_release(&ex->body);
 	mem_free(ex->method);
 	mem_free(ex->path);
@@ -102,7 +102,7 @@ static struct exchange *exchange_new(struct server *s, struct MHD_Connection *co
 	ex->connection = connection;
 	timer_init(&ex->timer, on_due);
 	buf_init(&ex->body, BODY_MAX);
-	reply_init(&ex->reply);
+	mock_reply_init(&ex->reply);
 	list_push_back(&s->exchanges, &ex->link);
 	ex->method = mem_strdup(method);
 	ex->path = mem_strdup(path);
@@ -214,7 +214,7 @@ static ssize_t on_more(void *user, uint64_t position, char *out, size_t room)
 
 static struct MHD_Response *make_response(struct exchange *ex)
 {
-	struct reply *r = &ex->reply;
+	struct mock_reply *r = &ex->reply;
 	struct MHD_Response *response;
 
 	delivery_init(&ex->delivery, r, ex->decision.fault);

@@ -6,9 +6,9 @@
 
 #include <inttypes.h>
 
-void write_infer(const struct made *m, struct reply *r)
+void write_infer(const struct made *m, struct mock_reply *r)
 {
-	reply_header_lit(r, "Content-Type", "application/json");
+	mock_reply_header_lit(r, "Content-Type", "application/json");
 	buf_printf(&r->body, "{\"stream_id\":\"st-%016" PRIx64 "\",\"status\":\"queued\"}\n", m->id);
 }
 
@@ -27,19 +27,19 @@ uint64_t write_stream_id_parse(struct str text)
 	return id;
 }
 
-void write_events(const struct made *m, struct reply *r)
+void write_events(const struct made *m, struct mock_reply *r)
 {
 	r->streamed = true;
-	reply_header_lit(r, "Content-Type", "text/event-stream; charset=utf-8");
-	reply_header_lit(r, "Cache-Control", "no-cache");
+	mock_reply_header_lit(r, "Content-Type", "text/event-stream; charset=utf-8");
+	mock_reply_header_lit(r, "Cache-Control", "no-cache");
 	buf_append_str(&r->body, STR(": open\n\ndata: {\"type\":\"ping\"}\n\n"));
-	reply_end_piece(r);
+	mock_reply_end_piece(r);
 	r->repeat = 0;
 	for (size_t i = 0; i < m->deltas; i++) {
 		buf_printf(&r->body, "data: {\"type\":\"%s\",\"response\":{\"data\":{\"content\":",
 		           i + 1 == m->deltas ? "message" : "partial");
 		text_put_json(&r->body, str_sub(m->text, 0, m->ends[i]));
 		buf_append_str(&r->body, STR("}}}\n\n"));
-		reply_end_piece(r);
+		mock_reply_end_piece(r);
 	}
 }

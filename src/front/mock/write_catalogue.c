@@ -96,17 +96,17 @@ static void put_list(enum proto proto, const char *when, struct buf *out)
 	buf_append_str(out, str_from(lists[proto].close));
 }
 
-void write_catalogue(enum proto proto, enum endpoint endpoint, struct str model, int64_t wall_ms, struct reply *r)
+void write_catalogue(enum proto proto, enum endpoint endpoint, struct str model, int64_t wall_ms, struct mock_reply *r)
 {
 	char when[25];
 
 	clock_format_wall(wall_ms, when);
 	if (endpoint == EP_ROOT) {
-		reply_header_lit(r, "Content-Type", "text/plain; charset=utf-8");
+		mock_reply_header_lit(r, "Content-Type", "text/plain; charset=utf-8");
 		buf_append_str(&r->body, STR("Ollama is running"));
 		return;
 	}
-	reply_header_lit(r, "Content-Type", "application/json");
+	mock_reply_header_lit(r, "Content-Type", "application/json");
 	switch (endpoint) {
 	case EP_VERSION: buf_append_str(&r->body, STR("{\"version\":\"0.12.0\"}")); break;
 	case EP_SHOW: put_show(when, &r->body); break;

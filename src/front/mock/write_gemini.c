@@ -35,7 +35,7 @@ static void put_response(const struct ask *a, const struct made *m, struct str t
 	buf_printf(out, ",\"responseId\":\"%016" PRIx64 "\"}", m->id);
 }
 
-static void write_stream(const struct ask *a, const struct made *m, struct reply *r)
+static void write_stream(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
 	r->streamed = true;
 	for (size_t i = 0; i < m->deltas; i++) {
@@ -43,16 +43,16 @@ static void write_stream(const struct ask *a, const struct made *m, struct reply
 		buf_append_str(&r->body, a->sse ? STR("data: ") : i ? STR(",\r\n") : STR("["));
 		put_response(a, m, made_delta(m, i), str_sub(m->text, 0, m->ends[i]), last, &r->body);
 		buf_append_str(&r->body, a->sse ? STR("\r\n\r\n") : last ? STR("]\n") : STR(""));
-		reply_end_piece(r);
+		mock_reply_end_piece(r);
 	}
 	r->repeat = m->deltas > 2 ? 1 : 0;
 }
 
-void write_gemini(const struct ask *a, const struct made *m, struct reply *r)
+void write_gemini(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
 	bool sse = a->stream && a->sse;
 
-	reply_header(r, STR("Content-Type"), sse ? STR("text/event-stream") : STR("application/json; charset=UTF-8"));
+	mock_reply_header(r, STR("Content-Type"), sse ? STR("text/event-stream") : STR("application/json; charset=UTF-8"));
 	if (a->stream) {
 		write_stream(a, m, r);
 		return;

@@ -35,18 +35,18 @@ static void put_end(const struct ask *a, const struct made *m, struct buf *out)
 	           spent + 1000000, a->prompt_tokens, spent / 4, m->tokens, spent - spent / 4);
 }
 
-void write_ollama(const struct ask *a, const struct made *m, struct reply *r)
+void write_ollama(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
 	bool lines = a->stream && !a->load;
 
-	reply_header(r, STR("Content-Type"), a->stream ? STR("application/x-ndjson") : STR("application/json; charset=utf-8"));
+	mock_reply_header(r, STR("Content-Type"), a->stream ? STR("application/x-ndjson") : STR("application/json; charset=utf-8"));
 	r->streamed = a->stream;
 	for (size_t i = 0; lines && i < m->deltas; i++) {
 		put_head(a, m, made_delta(m, i), &r->body);
 		buf_append_str(&r->body, STR(",\"done\":false}\n"));
-		reply_end_piece(r);
+		mock_reply_end_piece(r);
 	}
 	put_head(a, m, lines || a->load ? STR_NULL : m->text, &r->body);
 	put_end(a, m, &r->body);
-	reply_end_piece(r);
+	mock_reply_end_piece(r);
 }

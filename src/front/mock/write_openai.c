@@ -53,7 +53,7 @@ static void put_fingerprint(const struct ask *a, struct buf *out)
 		buf_append_str(out, STR(",\"service_tier\":\"default\""));
 }
 
-static void write_plain(const struct ask *a, const struct made *m, struct reply *r)
+static void write_plain(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
 	struct buf *out = &r->body;
 
@@ -109,7 +109,7 @@ static void put_x_groq(const struct ask *a, const struct made *m, enum chunk kin
 }
 
 /* One event for each choice, together one piece. */
-static void put_chunk(const struct ask *a, const struct made *m, enum chunk kind, struct str delta, struct reply *r)
+static void put_chunk(const struct ask *a, const struct made *m, enum chunk kind, struct str delta, struct mock_reply *r)
 {
 	struct buf *out = &r->body;
 
@@ -125,13 +125,13 @@ static void put_chunk(const struct ask *a, const struct made *m, enum chunk kind
 		put_x_groq(a, m, kind, i, out);
 		buf_append_str(out, STR("}\n\n"));
 	}
-	reply_end_piece(r);
+	mock_reply_end_piece(r);
 }
 
-static void write_stream(const struct ask *a, const struct made *m, struct reply *r)
+static void write_stream(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
 	r->streamed = true;
-	reply_header_lit(r, "Cache-Control", "no-cache");
+	mock_reply_header_lit(r, "Cache-Control", "no-cache");
 	put_chunk(a, m, CHUNK_FIRST, STR_NULL, r);
 	r->repeat = r->piece_count;
 	for (size_t i = 0; i < m->deltas; i++)
@@ -144,15 +144,15 @@ static void write_stream(const struct ask *a, const struct made *m, struct reply
 		buf_append_str(&r->body, STR(",\"choices\":[],\"usage\":"));
 		put_usage(a, m, &r->body);
 		buf_append_str(&r->body, STR("}\n\n"));
-		reply_end_piece(r);
+		mock_reply_end_piece(r);
 	}
 	buf_append_str(&r->body, STR("data: [DONE]\n\n"));
-	reply_end_piece(r);
+	mock_reply_end_piece(r);
 }
 
-void write_chat(const struct ask *a, const struct made *m, struct reply *r)
+void write_chat(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
-	reply_header(r, STR("Content-Type"), a->stream ? STR("text/event-stream; charset=utf-8") : STR("application/json"));
+	mock_reply_header(r, STR("Content-Type"), a->stream ? STR("text/event-stream; charset=utf-8") : STR("application/json"));
 	if (a->stream)
 		write_stream(a, m, r);
 	else

@@ -54,18 +54,18 @@ static void put_response(const struct ask *a, const struct made *m, bool done, s
 }
 
 /* "event: NAME", and the data as far as every event has it; the caller adds members and calls end_event. */
-static void begin_event(struct reply *r, const char *name, unsigned *number)
+static void begin_event(struct mock_reply *r, const char *name, unsigned *number)
 {
 	buf_printf(&r->body, "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%u", name, name, (*number)++);
 }
 
-static void end_event(struct reply *r)
+static void end_event(struct mock_reply *r)
 {
 	buf_append_str(&r->body, STR("}\n\n"));
-	reply_end_piece(r);
+	mock_reply_end_piece(r);
 }
 
-static void event_response(struct reply *r, const char *name, unsigned *number, const struct ask *a, const struct made *m,
+static void event_response(struct mock_reply *r, const char *name, unsigned *number, const struct ask *a, const struct made *m,
                            bool done)
 {
 	begin_event(r, name, number);
@@ -74,7 +74,7 @@ static void event_response(struct reply *r, const char *name, unsigned *number, 
 	end_event(r);
 }
 
-static void event_item(struct reply *r, const char *name, unsigned *number, const struct made *m, bool done)
+static void event_item(struct mock_reply *r, const char *name, unsigned *number, const struct made *m, bool done)
 {
 	begin_event(r, name, number);
 	buf_append_str(&r->body, STR(",\"output_index\":0,\"item\":"));
@@ -82,12 +82,12 @@ static void event_item(struct reply *r, const char *name, unsigned *number, cons
 	end_event(r);
 }
 
-static void put_place(struct reply *r, const struct made *m)
+static void put_place(struct mock_reply *r, const struct made *m)
 {
 	buf_printf(&r->body, ",\"item_id\":\"msg_%016" PRIx64 "\",\"output_index\":0,\"content_index\":0", m->id);
 }
 
-static void event_part(struct reply *r, const char *name, unsigned *number, const struct made *m, struct str text)
+static void event_part(struct mock_reply *r, const char *name, unsigned *number, const struct made *m, struct str text)
 {
 	begin_event(r, name, number);
 	put_place(r, m);
@@ -96,7 +96,7 @@ static void event_part(struct reply *r, const char *name, unsigned *number, cons
 	end_event(r);
 }
 
-static void event_text(struct reply *r, const char *name, unsigned *number, const struct made *m, const char *member,
+static void event_text(struct mock_reply *r, const char *name, unsigned *number, const struct made *m, const char *member,
                        struct str text)
 {
 	begin_event(r, name, number);
@@ -106,7 +106,7 @@ static void event_text(struct reply *r, const char *name, unsigned *number, cons
 	end_event(r);
 }
 
-static void write_stream(const struct ask *a, const struct made *m, struct reply *r)
+static void write_stream(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
 	unsigned number = 0;
 
@@ -124,9 +124,9 @@ static void write_stream(const struct ask *a, const struct made *m, struct reply
 	event_response(r, "response.completed", &number, a, m, true);
 }
 
-void write_responses(const struct ask *a, const struct made *m, struct reply *r)
+void write_responses(const struct ask *a, const struct made *m, struct mock_reply *r)
 {
-	reply_header(r, STR("Content-Type"), a->stream ? STR("text/event-stream; charset=utf-8") : STR("application/json"));
+	mock_reply_header(r, STR("Content-Type"), a->stream ? STR("text/event-stream; charset=utf-8") : STR("application/json"));
 	if (a->stream) {
 		write_stream(a, m, r);
 		return;
