@@ -32,7 +32,7 @@ static bool ms_from_double(double ms, int64_t *ret_ms)
 {
 	if (!isfinite(ms) || ms < 0 || ms > MS_MAX)
 		return false;
-	*ret_ms = (int64_t)ceil(ms - 1e-6); /* 0.1 s * 1000 must not become 101 */
+	*ret_ms = (int64_t)ceil(ms - 1e-7); /* 0.1 s * 1000 must not become 101 */
 	return true;
 }
 
