@@ -77,7 +77,7 @@ static void prepare(struct http_transfer *x, const struct http_request *request,
 	x->sends = 0;
 	x->connections = 0;
 	x->moved = 0;
-	x->heard_us = 0;
+	x->heard_us = x->alive_us = 0;
 	x->new_connection = x->ending = x->stopped = x->address_forbidden = false;
 	x->local_errno = 0;
 	x->result = (struct http_result){ .failure = HTTP_COMPLETE };

@@ -193,8 +193,9 @@ struct http_transfer {
 	void *user;
 
 	struct timer timer;
-	uint64_t heard_us; /* last sign of life, from the end of connecting */
-	curl_off_t moved;  /* bytes up and down when the idle timer last looked */
+	uint64_t heard_us; /* when a callback last brought something, from the end of connecting */
+	uint64_t alive_us; /* when the timer last saw that bytes had moved without one */
+	curl_off_t moved;  /* bytes up and down then */
 
 	long connections;       /* opened for it so far */
 	unsigned sends;         /* times the request was put on a connection */

@@ -6,10 +6,10 @@
  * Easy handles are pooled with their options: setting one up costs more than a request. A handle whose request libcurl sent again is thrown away after
  * the exchange, because libcurl counts its resends over the whole life of a handle and gives up at the sixth.
  *
- * One timer a transfer, on the loop's heap, armed for the nearest of its deadlines and re-armed lazily: bytes only note the time.
+ * One timer a transfer, on the loop's heap, re-armed lazily: bytes only note the time.
  *   connecting   from http_start until the request is put on a connection, waiting behind the origin's first exchange included. A transfer that waits for
  *                a free stream of a standing HTTP/2 connection is not connecting; libcurl's own connect timeout covers a connection it opens for it
- *   idle         from then on, since the last byte either way
+ *   idle         from then on, since the last byte either way; noticed at most an eighth late
  *   total        from http_start
  * A transfer that ends leaves its timer armed: for the next one on the same handle it fires early, which is harmless, and two heap operations a request are
  * saved. When nothing is in flight any more the timers are disarmed, so that an idle loop sleeps.
@@ -102,7 +102,7 @@ static bool waits_for_stream(const struct http_transfer *x)
 static uint64_t phase_deadline(const struct http_transfer *x)
 {
 	if (x->sends)
-		return after_ms(x->heard_us, x->request.idle_timeout_ms);
+		return after_ms(MAX(x->heard_us, x->alive_us), x->request.idle_timeout_ms);
 	return after_ms(x->result.stamps.start, x->request.connect_timeout_ms);
 }
 
@@ -111,24 +111,36 @@ static uint64_t total_deadline(const struct http_transfer *x)
 	return after_ms(x->result.stamps.start, x->request.total_timeout_ms);
 }
 
-/* Arms the timer unless it already fires early enough. */
-void transfer_arm(struct http_transfer *x)
+/* When to look next: at a deadline, or an eighth of the idle timeout from now, because bytes that no callback sees are only found by looking. */
+static uint64_t next_look(const struct http_transfer *x, uint64_t now_us)
 {
 	uint64_t deadline_us = MIN(phase_deadline(x), total_deadline(x));
 
-	if (!heap_node_armed(&x->timer.node) || deadline_us < x->timer.node.deadline_us)
-		timer_arm(x->t->timers, &x->timer, deadline_us);
+	if (!x->sends || !x->request.idle_timeout_ms)
+		return deadline_us;
+	return MIN(deadline_us, after_ms(now_us, x->request.idle_timeout_ms / 8 + 1));
 }
 
-/* Bytes that no callback saw: a request still going up, a compressed reply that has not yielded anything yet. */
-static bool has_moved(struct http_transfer *x)
+/* Arms the timer unless it already fires early enough. */
+void transfer_arm(struct http_transfer *x)
 {
-	curl_off_t up = 0, down = 0, before = x->moved;
+	uint64_t look_us = next_look(x, loop_now_us(x->t->loop));
+
+	if (!heap_node_armed(&x->timer.node) || look_us < x->timer.node.deadline_us)
+		timer_arm(x->t->timers, &x->timer, look_us);
+}
+
+/* Notes bytes that no callback saw: a request still going up, a compressed reply that has not yielded anything yet. */
+static void look_for_life(struct http_transfer *x, uint64_t now_us)
+{
+	curl_off_t up = 0, down = 0;
 
 	curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &up);
 	curl_easy_getinfo(x->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	if (up + down == x->moved)
+		return;
 	x->moved = up + down;
-	return x->moved != before;
+	x->alive_us = now_us;
 }
 
 static void name_span(uint64_t ms, char *out, size_t size)
@@ -163,22 +175,16 @@ static void deadline_fired(struct timer *timer, uint64_t now_us)
 
 	if (x->ending || x->state == TRANSFER_SPARE)
 		return;
-	if (total_deadline(x) <= now_us) {
+	if (x->sends)
+		look_for_life(x, now_us);
+	if (total_deadline(x) <= now_us)
 		time_out(x, HTTP_TIMED_OUT_TOTAL);
-		return;
-	}
-	if (phase_deadline(x) <= now_us) {
-		if (x->sends ? !has_moved(x) : !waits_for_stream(x)) {
-			time_out(x, x->sends ? HTTP_TIMED_OUT_IDLE : HTTP_TIMED_OUT_CONNECT);
-			return;
-		}
-		x->heard_us = now_us;
-		timer_arm(x->t->timers, timer,
-		          MIN(total_deadline(x),
-		              after_ms(now_us, x->sends ? x->request.idle_timeout_ms : x->request.connect_timeout_ms)));
-		return;
-	}
-	transfer_arm(x);
+	else if (phase_deadline(x) > now_us)
+		timer_arm(x->t->timers, timer, next_look(x, now_us));
+	else if (waits_for_stream(x))
+		timer_arm(x->t->timers, timer, MIN(total_deadline(x), after_ms(now_us, x->request.connect_timeout_ms)));
+	else
+		time_out(x, x->sends ? HTTP_TIMED_OUT_IDLE : HTTP_TIMED_OUT_CONNECT);
 }
 
 /* ---- from launch to result ---- */

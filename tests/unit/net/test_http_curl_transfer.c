@@ -260,6 +260,79 @@ static void test_two_transports_on_two_loops(void **state)
 	rig_close(&other);
 }
 
+/* Peers of every kind and owners who change their mind, by a fixed sequence: each exchange ends exactly once, and nothing is left. */
+static void serve_anything(struct peer_connection *c, unsigned number, void *user)
+{
+	static const char *const replies[] = { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+		                               "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+		                               "",
+		                               "garbage\r\n\r\n",
+		                               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+		                               "HTTP/1.1 200 OK\r\nContent-" };
+
+	(void)user;
+	for (unsigned i = 0; peer_read(c); i++) {
+		unsigned kind = (number * 7 + i * 3) % 16;
+		if (kind < 9) {
+			peer_send(c, replies[0]);
+			continue;
+		}
+		if (kind == 15) {
+			peer_wait_closed(c);
+			return;
+		}
+		peer_send(c, replies[kind % ARRAY_SIZE(replies)]);
+		if (kind & 1)
+			peer_reset(c);
+		return;
+	}
+}
+
+#define CROWD 40
+static struct exchange crowd[CROWD];
+
+static void test_hostile_peers(void **state)
+{
+	unsigned started = 0, failures[HTTP_FAILED_LOCAL + 1] = { 0 };
+	struct peer *gone = peer_start(peer_serve_replies, NULL);
+	uint16_t gone_port = peer_port(gone);
+
+	(void)state;
+	peer_stop(gone);
+	open_with(serve_anything);
+	while (started < 1200 || rig_stats(&rig).in_flight) {
+		for (unsigned i = 0; i < CROWD; i++) {
+			struct exchange *e = &crowd[i];
+			if (e->dones) {
+				failures[e->result.failure]++;
+				exchange_release(e);
+				e->dones = 0;
+				e->rig = NULL;
+			}
+			if (!e->rig && started < 1200) {
+				started++;
+				exchange_init(e, &rig, "http", started % 3 ? "127.0.0.1" : "localhost",
+				              started % 50 == 49 ? gone_port : peer_port(p));
+				e->request.idle_timeout_ms = 40;
+				e->request.fresh_connect = started % 5 == 0;
+				exchange_start(e);
+			} else if (e->transfer && (started + i) % 97 == 0) {
+				exchange_cancel(e);
+			}
+		}
+		loop_wait(rig.loop, 5);
+	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		failures[crowd[i].result.failure] += crowd[i].dones > 0;
+		exchange_release(&crowd[i]);
+	}
+	assert_int_equal(rig_stats(&rig).transfers, 1200);
+	assert_true(failures[HTTP_COMPLETE] > 400);
+	assert_true(failures[HTTP_FAILED_CUT] && failures[HTTP_FAILED_GARBAGE] && failures[HTTP_TIMED_OUT_IDLE] &&
+	            failures[HTTP_FAILED_CONNECT]);
+	assert_int_equal(failures[HTTP_FAILED_LOCAL], 0);
+}
+
 static void test_idle_loop_sleeps(void **state)
 {
 	(void)state;
@@ -286,6 +359,7 @@ int main(void)
 		CASE(test_resent_requests_are_counted),
 		CASE(test_foreign_loop),
 		CASE(test_two_transports_on_two_loops),
+		CASE(test_hostile_peers),
 		CASE(test_idle_loop_sleeps),
 	};
 
