@@ -1,8 +1,8 @@
 /*
  * scheduler.c: see scheduler.h for the orders. No clock, no run, no target: only sessions and a heap.
  *
- * The heap's key is an unsigned number, small first: an input index for input order and for old sessions; for longest first the number of
- * turns left, counted down from the top, so that every old session is before every other.
+ * The heap's key is an unsigned number, small first: the input index for input order; for longest first the number of turns left, counted down
+ * from the top. Equal keys come out in the order in which they went in.
  */
 #include "engine/scheduler.h"
 
@@ -16,7 +16,6 @@ void scheduler_init(struct scheduler *s, bool ordered, bool longest_first)
 {
 	*s = (struct scheduler){ .ordered = ordered, .longest_first = longest_first };
 	heap_init(&s->heap);
-	list_init(&s->ages);
 }
 
 void scheduler_release(struct scheduler *s)
@@ -31,31 +30,15 @@ int scheduler_reserve(struct scheduler *s)
 
 static uint64_t session_key(const struct scheduler *s, const struct session *session)
 {
-	if (!s->ordered || !s->longest_first || session->old)
+	if (!s->ordered || !s->longest_first)
 		return session->index;
 	return KEY_TOP - (session->batch_count - session->next);
-}
-
-/* Sessions that the newest has left far behind go first from now on. Each is looked at once: O(1) a session. */
-static void age_sessions(struct scheduler *s, size_t newest_index)
-{
-	while (!list_empty(&s->ages)) {
-		struct session *oldest = LIST_ENTRY(s->ages.next, struct session, age_link);
-		if (newest_index - oldest->index < SCHEDULER_AGE)
-			return;
-		list_remove(&oldest->age_link);
-		oldest->old = true;
-		if (heap_node_armed(&oldest->node))
-			heap_arm(&s->heap, &oldest->node, session_key(s, oldest));
-	}
 }
 
 void scheduler_open(struct scheduler *s, struct session *session)
 {
 	assert(session->batch_count > 0);
 	s->sessions++;
-	list_push_back(&s->ages, &session->age_link);
-	age_sessions(s, session->index);
 	s->startable += s->ordered ? 1 : session->batch_count;
 	heap_arm(&s->heap, &session->node, session_key(s, session));
 }
@@ -86,6 +69,5 @@ size_t scheduler_take(struct scheduler *s, struct session *session)
 void scheduler_close(struct scheduler *s, struct session *session)
 {
 	assert(!heap_node_armed(&session->node));
-	list_remove(&session->age_link);
 	s->sessions--;
 }

@@ -2,8 +2,8 @@
  * scheduler.h: which turn of a run starts next. Holds the sessions that have a turn which may start; a heap, so that adding and taking are
  * O(log sessions).
  *
- *   order longest_first  of ordered sessions, the one with the most turns left; one that lies SCHEDULER_AGE datasets behind the newest goes first,
- *                        because output is in input order and an early session that starves would hold everything behind it in memory
+ *   order longest_first  of ordered sessions, the one with the most turns left; equal ones as they became ready. A short session cannot starve: it keeps
+ *                        its place in the run's window (run.h), which then fills with sessions as short
  *   order input          in input order
  * The turns of an unordered dataset are sessions of length one: equal, and so in input order.
  */
@@ -22,19 +22,15 @@ struct dataset;
 struct run;
 struct conversation;
 
-#define SCHEDULER_AGE 1024
-
 /* An open dataset. */
 struct session {
 	struct list link;      /* the run's open sessions */
-	struct list age_link;  /* the scheduler's, in input order, until it is old */
 	struct heap_node node; /* in the scheduler while a turn may start */
 	struct run *run;
 	struct dataset *dataset; /* owned */
 	size_t batch_count, index;
-	size_t bytes; /* of the dataset's arena */
-	size_t next;  /* first turn that no conversation has taken */
-	bool old;
+	size_t bytes;                      /* of the dataset's arena */
+	size_t next;                       /* first turn that no conversation has taken */
 	struct conversation *conversation; /* ordered: the one that walks through the turns; NULL before the first */
 	void *executor_session;
 	bool executor_session_made;
@@ -46,7 +42,6 @@ struct session {
 
 struct scheduler {
 	struct heap heap;
-	struct list ages;
 	bool ordered;
 	bool longest_first;
 	size_t startable; /* turns that could start if there were slots */

@@ -84,7 +84,6 @@ static void open_session(struct run *r, struct dataset *dataset, uint64_t now_us
 		.bytes = dataset->arena.used,
 		.opened_us = now_us,
 	};
-	list_init(&session->age_link);
 	list_push_back(&r->sessions, &session->link);
 	r->session_count++;
 	r->bytes += session->bytes;

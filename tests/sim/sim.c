@@ -133,7 +133,7 @@ static int fill_dataset(struct dataset *d, const struct fake_source_plan *plan, 
 	d->batch_count = plan->turns(index);
 	d->batches = arena_calloc(&d->arena, d->batch_count, sizeof *d->batches);
 	char *id = arena_printf(&d->arena, "s%zu", index);
-	if (!d->batches || !id)
+	if (!d->batches || !id || !arena_alloc(&d->arena, plan->bytes))
 		return FF_ENOMEM;
 	d->session_id = str_from(id);
 	for (size_t i = 0; i < d->batch_count; i++)

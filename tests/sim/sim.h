@@ -37,6 +37,7 @@ struct fake_source_plan {
 	size_t (*turns)(size_t dataset); /* how many the dataset has */
 	size_t fail_at;                  /* dataset whose reading fails with FF_EIO; SIZE_MAX: none */
 	const char *context;
+	size_t bytes; /* that a dataset takes beside its turns */
 };
 struct dataset_source *fake_source_new(const struct fake_source_plan *plan);
 /* Datasets that are alive now, and the most there ever were. */

@@ -564,6 +564,7 @@ static void test_credits_come_back_silently(void **state)
 	assert_int_equal(w.run.executor->in_flight, 0);
 	assert_int_equal(w.run.executor->started, 20);
 	assert_int_equal(counts(&w)->done, 16);
+	assert_true(sim_settle(&w.sim) <= w.sim.now_us + 100 * MS); /* nothing else would wake it */
 	w.run.sink->base.credits = 10;
 	sim_run_to_end(&w.sim, &w.run, 1);
 	check_end(&w, RUN_FINISHED);

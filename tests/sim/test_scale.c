@@ -80,6 +80,7 @@ struct scenario {
 	uint32_t concurrency;
 	size_t credits;
 	uint64_t sink_delay_us, seed;
+	size_t bytes;
 };
 
 static void play(struct world *w, const struct scenario *sc)
@@ -92,7 +93,7 @@ static void play(struct world *w, const struct scenario *sc)
 	sim_options(&options, sc->concurrency, sc->adaptive);
 	options.turn_timeout_ms = 60000;
 	options.order = sc->order;
-	struct fake_source_plan plan = { .datasets = sc->datasets, .turns = sc->turns, .fail_at = SIZE_MAX };
+	struct fake_source_plan plan = { .datasets = sc->datasets, .turns = sc->turns, .fail_at = SIZE_MAX, .bytes = sc->bytes };
 	struct fake_executor *x =
 	        fake_executor_new(&w->sim, "https://fake:443", sc->concurrency, sc->ordered, sc->datasets, sc->reply);
 	struct fake_sink *k = fake_sink_new(&w->sim, sc->datasets, sc->turns, sc->credits, sc->sink_delay_us);
@@ -222,6 +223,21 @@ static void test_open_datasets_are_bounded(void **state)
 	check_and_close(&w, &sc);
 }
 
+static void test_large_datasets_are_bounded_by_bytes(void **state)
+{
+	(void)state;
+	struct scenario sc = big;
+	sc.datasets = 300;
+	sc.concurrency = 4;
+	sc.reply = instant_reply;
+	sc.bytes = 2 << 20;
+	struct world w;
+	play(&w, &sc);
+	/* 32 MiB of open datasets, and always enough to start */
+	assert_in_range(fake_source_most_open(), 8, 17);
+	check_and_close(&w, &sc);
+}
+
 /* A target that always fails must not let the whole input pile up in back-off. */
 static struct fake_reply always_503(struct fake_executor *x, const struct attempt *a)
 {
@@ -274,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_late_done_and_few_credits),
 		cmocka_unit_test(test_concurrency_of_one),
 		cmocka_unit_test(test_open_datasets_are_bounded),
+		cmocka_unit_test(test_large_datasets_are_bounded_by_bytes),
 		cmocka_unit_test(test_failing_target_does_not_pile_up),
 		cmocka_unit_test(test_empty_datasets),
 	};

@@ -467,6 +467,35 @@ static void test_early_sessions_do_not_starve(void **state)
 	sim_release(&sim);
 }
 
+/* One session that is longer than the window must not keep the others from being read. */
+static size_t first_is_huge(size_t dataset)
+{
+	return dataset == 0 ? 3000 : 2;
+}
+
+static void test_a_huge_session_does_not_block_the_window(void **state)
+{
+	(void)state;
+	struct sim sim;
+	struct sim_run run;
+	struct setup u = usual;
+	u.datasets = 1500;
+	u.turns = first_is_huge;
+	u.ordered = true;
+	u.concurrency = 4;
+	fake_source_reset();
+	assert_true(sim_init(&sim, 1));
+	start(&sim, &run, &u);
+	uint64_t from = sim.now_us;
+	sim_run_to_end(&sim, &run, 1);
+	fake_sink_check_complete(run.sink);
+	assert_int_equal(run.executor->most_in_flight, 4);
+	assert_int_equal(run.ended_us - from, 3000 * 10 * MS); /* the others fit beside it */
+	assert_true(fake_source_most_open() < 64);
+	run_free(run.run);
+	sim_release(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_makespan_is_near_the_bound),
 		cmocka_unit_test(test_early_sessions_do_not_starve),
+		cmocka_unit_test(test_a_huge_session_does_not_block_the_window),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

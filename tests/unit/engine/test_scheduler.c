@@ -14,7 +14,6 @@
 static void add(struct scheduler *s, struct session *session, size_t index, size_t turns)
 {
 	*session = (struct session){ .index = index, .batch_count = turns };
-	list_init(&session->age_link);
 	assert_int_equal(scheduler_reserve(s), 0);
 	scheduler_open(s, session);
 }
@@ -98,32 +97,6 @@ static void test_input_order(void **state)
 	scheduler_release(&s);
 }
 
-static void test_old_sessions_go_first(void **state)
-{
-	(void)state;
-	enum { COUNT = SCHEDULER_AGE + 2 };
-	struct scheduler s;
-	struct session *sessions = calloc(COUNT, sizeof *sessions);
-	assert_non_null(sessions);
-	scheduler_init(&s, true, true);
-	add(&s, &sessions[0], 0, 1);
-	for (size_t i = 1; i < COUNT; i++) {
-		assert_int_equal(scheduler_first(&s)->index, i == 1 ? 0 : i <= SCHEDULER_AGE ? 1 : 0);
-		add(&s, &sessions[i], i, 5);
-	}
-	expect_next(&s, 0, 0); /* SCHEDULER_AGE behind the newest */
-	expect_next(&s, 1, 0);
-	scheduler_next_turn(&s, &sessions[1]);
-	expect_next(&s, 1, 1); /* old once, old for good */
-	expect_next(&s, 2, 0);
-	while (scheduler_first(&s))
-		(void)scheduler_take(&s, scheduler_first(&s));
-	for (size_t i = 0; i < COUNT; i++)
-		scheduler_close(&s, &sessions[i]);
-	scheduler_release(&s);
-	free(sessions);
-}
-
 static void test_no_memory(void **state)
 {
 	(void)state;
@@ -142,7 +115,6 @@ int main(void)
 		cmocka_unit_test(test_independent_turns_in_input_order),
 		cmocka_unit_test(test_longest_first),
 		cmocka_unit_test(test_input_order),
-		cmocka_unit_test(test_old_sessions_go_first),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
