@@ -427,20 +427,34 @@ static const struct key rule_keys[] = {
 	{ "bad_json", read_bad_json }, { "gzip", read_gzip },       { "comment", read_comment },
 };
 
-/* What cannot go together, and a rule that does nothing. */
+/* True when the fault changes what the reply is made of. */
+static bool shapes_reply(const struct fault *f)
+{
+	return f->status || f->has_body || f->header_count || f->trickle_bytes || f->endless || f->bad_json || f->gzip;
+}
+
+/* What does not go together with how the request ends, and a rule that does nothing. */
+static void check_end(struct reader *rd, const struct fault *f)
+{
+	bool shaped = shapes_reply(f);
+
+	if (f->end == FAULT_REPLY) {
+		if (!shaped && !f->truncated && !f->delay_us)
+			WRONG(rd, "This rule does nothing: it needs an action such as status, delay_ms or reset.");
+	} else if (f->end == FAULT_RESET) {
+		if (shaped && !f->truncated)
+			WRONG(rd, "A reset leaves no reply to shape; give truncate to reset within the body.");
+	} else if (shaped || f->truncated) {
+		WRONG(rd, "Garbage, never and close leave no reply: status, body, headers, trickle, truncate, endless, bad_json "
+		          "and gzip do not apply.");
+	}
+}
+
 static void check_rule(struct reader *rd, const struct rule *rule)
 {
 	const struct fault *f = &rule->fault;
-	bool shaped = f->status || f->has_body || f->header_count || f->trickle_bytes || f->endless || f->bad_json || f->gzip;
-	bool reply = shaped || f->truncated || f->delay_us;
 
-	if (f->end == FAULT_REPLY && !reply)
-		WRONG(rd, "This rule does nothing: it needs an action such as status, delay_ms or reset.");
-	else if (f->end == FAULT_RESET && shaped && !f->truncated)
-		WRONG(rd, "A reset leaves no reply to shape; give truncate to reset within the body.");
-	else if (f->end != FAULT_REPLY && f->end != FAULT_RESET && (shaped || f->truncated))
-		WRONG(rd, "Garbage, never and close leave no reply: status, body, headers, trickle, truncate, endless, bad_json "
-		          "and gzip do not apply.");
+	check_end(rd, f);
 	if (f->endless && f->gzip)
 		WRONG(rd, "An endless stream cannot be compressed as a whole: leave out gzip or endless.");
 	if (f->has_body && f->bad_json)
