@@ -14,7 +14,7 @@
 #define ANSWER_MAX_BYTES ((size_t)4 << 20)
 
 static const char *const step_prefixes[] = {
-#define X(name, prefix) [name] = prefix,
+#define X(name, prefix) [name] = (prefix),
 	REQUEST_STEPS(X)
 #undef X
 };
@@ -98,30 +98,14 @@ int request_fail(struct request *req, enum request_step step, int code, const ch
 	return r;
 }
 
-/* Room for one more guard, in the arena. */
-static int grow_guards(struct request *req)
-{
-	size_t room = req->guard_room ? 2 * req->guard_room : 8;
-	const struct str **more = arena_calloc(&req->arena, room, sizeof(*more));
-
-	if (!more)
-		return FF_ENOMEM;
-	for (size_t i = 0; i < req->guard_count; i++)
-		more[i] = req->guards[i];
-	req->guards = more;
-	req->guard_room = room;
-	return 0;
-}
-
 int request_guard(struct request *req, struct str secret)
 {
-	struct str *copy = ARENA_NEW(&req->arena, struct str);
+	struct guard *g = ARENA_NEW(&req->arena, struct guard);
 
-	if (!copy || (req->guard_count == req->guard_room && grow_guards(req)) || arena_str(&req->arena, secret, copy))
+	if (!g || arena_str(&req->arena, secret, &g->secret) || scrubber_add(&req->engine->scrubber, g->secret))
 		return FF_ENOMEM;
-	if (scrubber_add(&req->engine->scrubber, *copy))
-		return FF_ENOMEM;
-	req->guards[req->guard_count++] = copy;
+	g->next = req->guards;
+	req->guards = g;
 	return 0;
 }
 
@@ -262,9 +246,9 @@ void request_release(struct request *req)
 	connector_free(req->connector);
 	if (req->has_target)
 		url_parts_release(&req->target);
-	for (size_t i = 0; i < req->guard_count; i++) {
-		scrubber_remove(&req->engine->scrubber, *req->guards[i]);
-		explicit_bzero((char *)req->guards[i]->ptr, req->guards[i]->len);
+	for (struct guard *g = req->guards; g; g = g->next) {
+		scrubber_remove(&req->engine->scrubber, g->secret);
+		explicit_bzero((char *)g->secret.ptr, g->secret.len);
 	}
 	arena_release(&req->arena);
 	*req = (struct request){ 0 };

@@ -43,6 +43,11 @@ struct finding { /* in the request's arena */
 	struct finding *next;
 };
 
+struct guard { /* in the request's arena */
+	struct str secret;
+	struct guard *next;
+};
+
 struct request_input {
 	const char *name;
 	struct payload *payload; /* NULL: datasets */
@@ -63,9 +68,8 @@ struct request {
 	struct connector *connector; /* NULL once the executor has it */
 	struct url_parts target;
 	bool has_target;
-	const char *notice;        /* where the key goes, when that is not the provider's own address; NULL */
-	const struct str **guards; /* secrets that the scrubber knows because of this request */
-	size_t guard_count, guard_room;
+	const char *notice;   /* where the key goes, when that is not the provider's own address; NULL */
+	struct guard *guards; /* secrets that the scrubber knows because of this request */
 	struct finding *first, *last;
 	size_t errors, warnings; /* found, also those that were not kept */
 	int code;                /* of the first error; 0 */

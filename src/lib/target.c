@@ -30,7 +30,7 @@ static void check_descriptors(struct request *req, struct problems *problems)
 
 static void check_operator(struct request *req, struct problems *problems)
 {
-	if (strcmp(req->target.scheme, "http") || url_host_is_local(req->target.host) || req->engine->allow_http)
+	if (strcmp(req->target.scheme, "http") != 0 || url_host_is_local(req->target.host) || req->engine->allow_http)
 		return;
 	problem_error(problems, where,
 	              "Plain http to %s would send queries and keys unencrypted: use https, or allow it with --allow-http "
@@ -44,7 +44,7 @@ static void check_stranger(struct request *req, struct problems *problems)
 	bool allowed = lib_origin_allowed(req->engine, req->target.origin);
 	bool operators_place = c->base_is_default || c->base_from_env;
 
-	if (!allowed && strcmp(req->target.scheme, "https"))
+	if (!allowed && strcmp(req->target.scheme, "https") != 0)
 		problem_error(problems, where, "Only https is allowed here, or an origin of FAIRFORGE_ALLOWED_ORIGINS.");
 	if (!allowed && !operators_place && c->env_secrets)
 		problem_error(problems, where,

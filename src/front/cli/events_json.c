@@ -34,9 +34,9 @@ void event_append_quoted(struct buf *out, struct str value)
 	ff_free(literal);
 }
 
-static void key(struct buf *out, const char *name)
+static void append_key(struct buf *out, const char *key)
 {
-	buf_printf(out, ",\"%s\":", name);
+	buf_printf(out, ",\"%s\":", key);
 }
 
 void event_begin(struct buf *out, const char *name)
@@ -44,39 +44,39 @@ void event_begin(struct buf *out, const char *name)
 	buf_printf(out, "{\"event\":\"%s\"", name);
 }
 
-void event_text(struct buf *out, const char *name, struct str value)
+void event_text(struct buf *out, const char *key, struct str value)
 {
-	key(out, name);
+	append_key(out, key);
 	event_append_quoted(out, value);
 }
 
-void event_int(struct buf *out, const char *name, int64_t value)
+void event_int(struct buf *out, const char *key, int64_t value)
 {
-	key(out, name);
+	append_key(out, key);
 	buf_printf(out, "%lld", (long long)value);
 }
 
-void event_int_or_null(struct buf *out, const char *name, int64_t value)
+void event_int_or_null(struct buf *out, const char *key, int64_t value)
 {
-	key(out, name);
+	append_key(out, key);
 	if (value < 0)
 		buf_append_str(out, STR("null"));
 	else
 		buf_printf(out, "%lld", (long long)value);
 }
 
-void event_ms(struct buf *out, const char *name, double value)
+void event_ms(struct buf *out, const char *key, double value)
 {
-	key(out, name);
+	append_key(out, key);
 	if (value < 0)
 		buf_append_str(out, STR("null"));
 	else
 		buf_printf(out, "%.3f", value);
 }
 
-void event_bool(struct buf *out, const char *name, bool value)
+void event_bool(struct buf *out, const char *key, bool value)
 {
-	key(out, name);
+	append_key(out, key);
 	buf_append_str(out, value ? STR("true") : STR("false"));
 }
 

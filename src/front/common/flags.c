@@ -46,14 +46,16 @@ static bool tables_build(struct tables *t, const struct flag *flags, size_t coun
 	return true;
 }
 
-static const struct flag *find(const struct flag *flags, size_t count, int value)
+/* The row of getopt's value; `count` when there is none. */
+static size_t find(const struct flag *flags, size_t count, int value)
 {
-	if (value >= LONG_BASE && (size_t)(value - LONG_BASE) < count)
-		return &flags[value - LONG_BASE];
-	for (size_t i = 0; i < count; i++)
-		if (value && flags[i].letter == value)
-			return &flags[i];
-	return NULL;
+	size_t i = 0;
+
+	if (value >= LONG_BASE)
+		return MIN((size_t)(value - LONG_BASE), count);
+	while (i < count && (!value || flags[i].letter != value))
+		i++;
+	return i;
 }
 
 static const char *flag_name(const void *flags, size_t index)
@@ -99,12 +101,12 @@ static void explain_unknown(const struct flag *flags, size_t count, const char *
 
 static void explain(const struct flag *flags, size_t count, int c, char **argv, struct buf *why)
 {
-	const struct flag *f = find(flags, count, optopt);
+	size_t row = find(flags, count, optopt);
 
-	if (c == ':' && f)
-		buf_printf(why, "Option --%s needs a value: %s.", f->name, f->metavar);
-	else if (f)
-		buf_printf(why, "Option --%s takes no value.", f->name);
+	if (row < count && c == ':')
+		buf_printf(why, "Option --%s needs a value: %s.", flags[row].name, flags[row].metavar);
+	else if (row < count)
+		buf_printf(why, "Option --%s takes no value.", flags[row].name);
 	else
 		explain_unknown(flags, count, argv[optind - 1], optopt < LONG_BASE ? optopt : 0, why);
 }
@@ -135,10 +137,10 @@ int flags_parse(const struct flag *flags, size_t count, void *state, int argc, c
 	optind = 0; /* GNU: forgets everything of an earlier use */
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
-		const struct flag *f = find(flags, count, c);
+		size_t row = find(flags, count, c);
 
-		if (f) {
-			r = take(f, state, why);
+		if (row < count) {
+			r = take(&flags[row], state, why);
 		} else {
 			explain(flags, count, c, argv, why);
 			r = -1;
