@@ -314,6 +314,7 @@ void ff_run_free(struct ff_run *run)
 		run->free_asked = true;
 		return;
 	}
+	run->free_asked = false; /* it ends here, even when an event asked before */
 	while (!run->done)
 		ff_engine_wait(engine, -1);
 	run_destroy(run);

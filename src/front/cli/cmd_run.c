@@ -242,6 +242,7 @@ static void release(struct run_command *rc)
 		output_file_release(&rc->destinations[i].file);
 	mem_free(rc->destinations);
 	mem_free(rc->outputs);
+	interrupt_close();
 	request_args_release(&rc->args);
 }
 

@@ -467,6 +467,28 @@ static void free_inside(void (*act)(struct events *e, const struct ff_event *eve
 	free(text);
 }
 
+/* Freed by an event, and then the engine goes before the run could end. */
+static void test_engine_goes_after_a_free_inside_an_event(void **state)
+{
+	struct events e = { .act = free_at_turn };
+	struct ff_engine *engine = new_engine();
+	char *text = datasets(300);
+	struct kit_request k;
+	struct server s;
+
+	(void)state;
+	server_start(&s, SERVER_ANSWERS);
+	k = request_for(&s, text);
+	(void)start(engine, &k, NULL, 0, &e);
+	while (e.run)
+		ff_engine_wait(engine, -1);
+	ff_engine_free(engine);
+	assert_int_equal(e.turns, 1);
+	assert_int_equal(e.ends, 0);
+	server_stop(&s);
+	free(text);
+}
+
 static void test_free_inside_events(void **state)
 {
 	(void)state;
@@ -537,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_soft_cancel_keeps_what_is_in_flight),
 		cmocka_unit_test(test_free_while_running),
 		cmocka_unit_test(test_free_inside_events),
+		cmocka_unit_test(test_engine_goes_after_a_free_inside_an_event),
 		cmocka_unit_test(test_one_output_fails_and_the_other_is_whole),
 		cmocka_unit_test(test_warnings_come_before_the_start),
 	};
