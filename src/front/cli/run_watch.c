@@ -178,7 +178,7 @@ static void append_summary(const struct run_watch *w, const struct ff_counts *c,
 
 	progress_format_duration(seconds, took, sizeof(took));
 	buf_printf(out, "%llu of %llu turns in %s: %llu ok", (unsigned long long)(c->done - c->not_run),
-	           (unsigned long long)c->done, took, (unsigned long long)c->succeeded);
+	           (unsigned long long)MAX(c->done, c->batches), took, (unsigned long long)c->succeeded);
 	append_outcomes(w, true, out);
 	buf_printf(out, ", %llu failed", (unsigned long long)c->failed);
 	append_outcomes(w, false, out);
