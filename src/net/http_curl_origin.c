@@ -47,7 +47,8 @@ void route_unref(struct route *route)
 
 static void remember(struct http_curl *t, size_t from, struct route *route)
 {
-	memmove(t->routes + 1, t->routes, from * sizeof(t->routes[0]));
+	for (; from > 0; from--)
+		t->routes[from] = t->routes[from - 1];
 	t->routes[0] = route;
 }
 
@@ -72,7 +73,11 @@ static int route_new(struct http_curl *t, const struct http_request *request, st
 	r->url_len = request->url.len;
 	r->proxy = copy(request->proxy);
 	r->cafile = copy(request->cafile);
-	code = r->url && r->proxy && r->cafile ? url_curl_parse(request->url, &r->handle, err) : error_nomem(err);
+	if (!r->url || !r->proxy || !r->cafile) {
+		route_unref(r);
+		return error_nomem(err);
+	}
+	code = url_curl_parse(request->url, &r->handle, err);
 	if (!code)
 		code = origin_get(t, r, &r->origin, err);
 	if (code) {
@@ -100,7 +105,7 @@ int route_get(struct http_curl *t, const struct http_request *request, struct ro
 		return 0;
 	}
 	code = route_new(t, request, &route, err);
-	if (code)
+	if (code || !route)
 		return code;
 	route_unref(t->routes[ROUTES_KEPT - 1]);
 	remember(t, ROUTES_KEPT - 1, route);

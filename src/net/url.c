@@ -32,7 +32,14 @@ static void mem_clean_p(char **text)
 
 static int bad_url(struct error *err, const char *why)
 {
-	return error_set(err, FF_EUSAGE, "", "The URL is not a usable http or https URL: %s.", why);
+	error_set(err, FF_EUSAGE, "", "The URL is not a usable http or https URL: %s.", why);
+	return FF_EUSAGE;
+}
+
+static int no_memory(struct error *err)
+{
+	error_nomem(err);
+	return FF_ENOMEM;
 }
 
 /* libcurl's words for what users do wrong most often are terse; the others pass as they are. */
@@ -65,10 +72,10 @@ int url_curl_parse(struct str url, CURLU **ret, struct error *err)
 	text = mem_strndup(url.ptr, url.len);
 	u = curl_url();
 	if (!text || !u)
-		return error_nomem(err);
+		return no_memory(err);
 	code = curl_url_set(u, CURLUPART_URL, text, 0);
 	if (code == CURLUE_OUT_OF_MEMORY)
-		return error_nomem(err);
+		return no_memory(err);
 	if (code)
 		return bad_url(err, why_refused(code));
 	*ret = u;
@@ -83,12 +90,12 @@ static int part(CURLU *u, CURLUPart what, unsigned flags, char **ret, struct err
 	CURLUcode code = curl_url_get(u, what, &text, flags);
 
 	if (code == CURLUE_OUT_OF_MEMORY)
-		return error_nomem(err);
+		return no_memory(err);
 	if (code)
 		return bad_url(err, why_refused(code));
 	*ret = mem_strdup(text);
 	if (!*ret)
-		return error_nomem(err);
+		return no_memory(err);
 	for (char *c = *ret; *c; c++)
 		if (*c >= 'A' && *c <= 'Z')
 			*c = (char)(*c - 'A' + 'a');
@@ -136,12 +143,12 @@ static int get_origin(struct url_parts *parts, struct error *err)
 	CLEANUP(buf_release) struct buf origin;
 	const char *open = strchr(parts->host, ':') ? "[" : "", *close = *open ? "]" : "";
 
-	buf_init(&origin, URL_MAX_BYTES * 4);
+	buf_init(&origin, (size_t)URL_MAX_BYTES * 4);
 	buf_printf(&origin, "%s://%s%s%s:%u", parts->scheme, open, parts->host, close, (unsigned)parts->port);
 	if (buf_failed(&origin))
-		return error_nomem(err);
+		return no_memory(err);
 	parts->origin = mem_strndup(origin.ptr, origin.len);
-	return parts->origin ? 0 : error_nomem(err);
+	return parts->origin ? 0 : no_memory(err);
 }
 
 int url_curl_parts(CURLU *u, struct url_parts *ret, struct error *err)
