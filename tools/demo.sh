@@ -9,10 +9,14 @@ stop() { [ -z "$simulator" ] || kill "$simulator" 2>/dev/null || true; }
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-build/fairforge mock --port 0 --answers examples/demo.json --latency 120 --jitter 80 >demo/simulator.out 2>demo/simulator.err &
+rm -f demo/ready
+mkfifo demo/ready
+build/fairforge mock --port 0 --answers examples/demo.json --latency 120 --jitter 80 >demo/ready 2>demo/simulator.err &
 simulator=$!
-# The first line is written and flushed as soon as the simulator listens; its standard output ends if it cannot.
-url=$(tail -f --pid="$simulator" -n +1 demo/simulator.out | head -n 1 | sed -n 's/^listening on //p')
+# The first line is written and flushed as soon as the simulator listens; the pipe ends if it cannot.
+read -r line <demo/ready || line=""
+rm -f demo/ready
+url=${line#listening on }
 [ -n "$url" ] || { cat demo/simulator.err >&2; exit 1; }
 
 status=0
