@@ -22,7 +22,7 @@
 #include "base/str.h"
 
 #define BACKLOG      4096
-#define MEMORY_LIMIT ((size_t)32 << 10) /* a connection's pool: headers and write buffer */
+#define MEMORY_LIMIT ((size_t)16 << 10) /* a connection's pool: headers and write buffer */
 #define ROUNDS_MAX   64
 
 struct web {

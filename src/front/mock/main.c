@@ -36,8 +36,8 @@ static const char help_text[] =
         "base_url of the clients: OpenAI http://HOST:PORT/v1, all others http://HOST:PORT.\n"
         "\n"
         "Example:\n"
-        "  fairforge mock --port 8080 --answers examples/dataset.jsonl --latency 200 --rpm 600 &\n"
-        "  fairforge run --dataset examples/dataset.jsonl --connector openai --model gpt-4o-mini \\\n"
+        "  fairforge mock --port 8080 --answers examples/demo.json --latency 200 --rpm 600 &\n"
+        "  fairforge run --dataset examples/demo.json --connector openai --model gpt-4o-mini \\\n"
         "    --param base_url=http://127.0.0.1:8080/v1 --param api_key=simulated\n";
 
 struct flags {
