@@ -135,12 +135,12 @@ static void read_event(struct connector_turn *t, struct str type, const struct j
 	const struct json *error = error_of(type, event), *choices = json_get_lit(event, "choices");
 	const struct json *x_groq = json_get_lit(event, "x_groq"), *choice, *reason;
 
-	if (error) {
-		sdk_fail_error(t, error);
-		return;
-	}
 	if (event->type != JSON_OBJECT) {
 		sdk_fail_bad(t, "an event of the stream is a JSON %s instead of an object", json_type_name(event->type));
+		return;
+	}
+	if (error) {
+		sdk_fail_error(t, error);
 		return;
 	}
 	sdk_keep(t, json_get_lit(event, "model"), &t->answer.model);

@@ -111,9 +111,9 @@ static bool month_number(struct str s, int *ret)
 {
 	if (s.len != 3)
 		return false;
-	for (int i = 0; i < 12; i++) {
+	for (size_t i = 0; i < 12; i++) {
 		if (str_eq_nocase(s, str_of(months + 3 * i, 3))) {
-			*ret = i + 1;
+			*ret = (int)i + 1;
 			return true;
 		}
 	}

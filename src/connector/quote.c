@@ -89,10 +89,11 @@ static char *write_escape(char *out, unsigned char c)
 	} else if (c >= 8 && c <= 13 && c != 11) {
 		*out++ = letters[c - 8];
 	} else {
-		memcpy(out, "u00", 3);
-		out[3] = hex[c >> 4];
-		out[4] = hex[c & 15];
-		out += 5;
+		*out++ = 'u';
+		*out++ = '0';
+		*out++ = '0';
+		*out++ = hex[c >> 4];
+		*out++ = hex[c & 15];
 	}
 	return out;
 }

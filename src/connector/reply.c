@@ -155,7 +155,8 @@ static bool replace_python_numbers(char *text, size_t len)
 
 		if (word) {
 			memset(text + i, ' ', word);
-			memcpy(text + i, "{}", 2);
+			text[i] = '{';
+			text[i + 1] = '}';
 			i += word - 1;
 			any = true;
 		} else if (in_string && text[i] == '\\') {

@@ -7,7 +7,7 @@
  */
 #include "connector/reply.h"
 
-#define MESSAGE_MAX 2000 /* bytes of a provider's sentence that we repeat */
+#define MESSAGE_MAX (size_t)2000 /* bytes of a provider's sentence that we repeat */
 #define NEST_MAX    4
 
 /* ---- one line out of anything ---- */

@@ -217,7 +217,7 @@ static void allocations_may_fail(void **state)
 	(void)state;
 	kit_fault_loop(&openai_class,
 	               "{" USE ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"verbosity\":\"low\","
-	                       "\"reasoning_effort\":\"low\"}",
+	               "\"reasoning_effort\":\"low\"}",
 	               "application/json", OUTPUT(ITEM(TEXT_PART("a") "," TEXT_PART("b")) "," ITEM(TEXT_PART("c"))));
 	kit_fault_loop(&openai_class, "{" STREAM "}", "text/event-stream", CREATED DELTA("a") DELTA("b") COMPLETED("ab"));
 }
