@@ -93,24 +93,24 @@ int mock_reply_failed(const struct mock_reply *r)
 /* One row a status that anything here sends on its own; others take the nearest hundred. */
 static const struct status_row {
 	unsigned status;
-	const char *reason, *type, *google;
+	const char *type, *google;
 } statuses[] = {
-	{ 400, "Bad Request", "invalid_request_error", "INVALID_ARGUMENT" },
-	{ 401, "Unauthorized", "invalid_request_error", "UNAUTHENTICATED" },
-	{ 403, "Forbidden", "invalid_request_error", "PERMISSION_DENIED" },
-	{ 404, "Not Found", "invalid_request_error", "NOT_FOUND" },
-	{ 405, "Method Not Allowed", "invalid_request_error", "UNIMPLEMENTED" },
-	{ 408, "Request Timeout", "timeout", "DEADLINE_EXCEEDED" },
-	{ 409, "Conflict", "conflict_error", "ABORTED" },
-	{ 413, "Content Too Large", "invalid_request_error", "INVALID_ARGUMENT" },
-	{ 422, "Unprocessable Content", "invalid_request_error", "INVALID_ARGUMENT" },
-	{ 429, "Too Many Requests", "requests", "RESOURCE_EXHAUSTED" },
-	{ 499, "Client Closed Request", "invalid_request_error", "CANCELLED" },
-	{ 500, "Internal Server Error", "server_error", "INTERNAL" },
-	{ 501, "Not Implemented", "server_error", "UNIMPLEMENTED" },
-	{ 502, "Bad Gateway", "server_error", "UNAVAILABLE" },
-	{ 503, "Service Unavailable", "service_unavailable_error", "UNAVAILABLE" },
-	{ 504, "Gateway Timeout", "server_error", "DEADLINE_EXCEEDED" },
+	{ 400, "invalid_request_error", "INVALID_ARGUMENT" },
+	{ 401, "invalid_request_error", "UNAUTHENTICATED" },
+	{ 403, "invalid_request_error", "PERMISSION_DENIED" },
+	{ 404, "invalid_request_error", "NOT_FOUND" },
+	{ 405, "invalid_request_error", "UNIMPLEMENTED" },
+	{ 408, "timeout", "DEADLINE_EXCEEDED" },
+	{ 409, "conflict_error", "ABORTED" },
+	{ 413, "invalid_request_error", "INVALID_ARGUMENT" },
+	{ 422, "invalid_request_error", "INVALID_ARGUMENT" },
+	{ 429, "requests", "RESOURCE_EXHAUSTED" },
+	{ 499, "invalid_request_error", "CANCELLED" },
+	{ 500, "server_error", "INTERNAL" },
+	{ 501, "server_error", "UNIMPLEMENTED" },
+	{ 502, "server_error", "UNAVAILABLE" },
+	{ 503, "service_unavailable_error", "UNAVAILABLE" },
+	{ 504, "server_error", "DEADLINE_EXCEEDED" },
 };
 
 static const struct status_row *status_row(unsigned status)
@@ -124,11 +124,6 @@ static const struct status_row *status_row(unsigned status)
 			nearest = &statuses[i];
 	}
 	return nearest;
-}
-
-const char *mock_reply_reason(unsigned status)
-{
-	return status_row(status)->reason;
 }
 
 static void put_nullable(struct buf *out, const char *text)

@@ -55,7 +55,4 @@ struct api_error {
 
 /* Replaces the reply by the error as the protocol writes it, with its retry headers. */
 void mock_reply_error(struct mock_reply *r, enum proto proto, const struct api_error *e);
-/* The reason phrase for a status: "Too Many Requests". */
-const char *mock_reply_reason(unsigned status);
-
 #endif
