@@ -1,4 +1,5 @@
 """Installs the library into a folder of its own and builds against it, as a C and a C++ user would."""
+import json
 import os
 import pathlib
 import subprocess
@@ -27,13 +28,25 @@ def pkg_config(prefix, *what):
 
 def compile_c(prefix, tmp_path, source, *flags, compiler="cc", static=False):
     program = tmp_path / "program"
-    libs = pkg_config(prefix, "--libs", *(["--static"] if static else []))
-    if static:
+    libs = pkg_config(prefix, "--libs")
+    if static:  # only fairforge itself: the libraries below it stay shared, as the distribution has them
         (archive,) = prefix[0].rglob("libfairforge.a")
-        libs = [str(archive) if w == "-lfairforge" else w for w in libs]
+        below = subprocess.run(["pkg-config", "--libs", "libcurl", "libuv", "openssl"], check=True, capture_output=True, text=True).stdout.split()
+        libs = [str(archive), *below, "-lm", "-pthread"]
     subprocess.run([compiler, *flags, str(source), "-o", str(program), *pkg_config(prefix, "--cflags"), *libs], check=True)
-    (shared,) = (p for p in prefix[0].rglob("libfairforge.so"))
-    return subprocess.run([str(program)], env={**os.environ, "LD_LIBRARY_PATH": str(shared.parent)}, capture_output=True, text=True, check=False)
+    return execute(prefix, program)
+
+
+def execute(prefix, program, *args):
+    """Runs it with a standard input that stays open: the example ends its run when that ends."""
+    (shared,) = prefix[0].rglob("libfairforge.so")
+    read, write = os.pipe()
+    try:
+        return subprocess.run([str(program), *map(str, args)], env={**os.environ, "LD_LIBRARY_PATH": str(shared.parent)}, stdin=read, capture_output=True,
+                              text=True, check=False, timeout=60)
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 PROGRAM = """
@@ -62,17 +75,18 @@ def test_header_is_clean_and_links(prefix, tmp_path, compiler, standard, suffix,
 
 
 def test_embed_example_builds_and_runs(prefix, tmp_path):
-    """examples/embed.c without arguments explains itself; with a simulator it runs a payload inside its own poll loop."""
-    program = tmp_path / "program"
-    result = compile_c(prefix, tmp_path, ROOT / "examples" / "embed.c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-D_POSIX_C_SOURCE=200809L")
+    """examples/embed.c without arguments explains itself; with a payload it runs it inside its own poll loop."""
+    source = ROOT / "examples" / "embed.c"
+    result = compile_c(prefix, tmp_path, source, "-std=c11", "-Wall", "-Wextra", "-Werror", "-D_POSIX_C_SOURCE=200809L")
     assert result.returncode == 64 and "usage" in result.stderr, result
     simulator = subprocess.Popen([str(BUILD / "fairforge"), "mock", "--port", "0"], stdout=subprocess.PIPE)
     try:
         url = simulator.stdout.readline().decode().split()[-1]
-        (shared,) = (p for p in prefix[0].rglob("libfairforge.so"))
-        result = subprocess.run([str(program), url + "/v1"], env={**os.environ, "LD_LIBRARY_PATH": str(shared.parent)}, capture_output=True, text=True,
-                                check=False, timeout=60)
-        assert result.returncode == 0 and '"success"' in result.stdout, result
+        request = json.loads((ROOT / "examples" / "payload.json").read_text(encoding="utf-8"))
+        request["connector"] = {"class_path": "langchain_openai.ChatOpenAI", "params": {"model": "m", "api_key": "k-0123456789", "base_url": url + "/v1"}}
+        (tmp_path / "payload.json").write_text(json.dumps(request))
+        result = execute(prefix, tmp_path / "program", tmp_path / "payload.json")
+        assert result.returncode == 0 and ": ok in " in result.stdout, result
     finally:
         simulator.terminate()
         simulator.wait(60)
