@@ -113,6 +113,9 @@ bool url_host_is_local(const char *host)
 		{ { 0xfc }, 7, "" },
 		{ { 0xfe, 0x80 }, 10, "" },
 		{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 128, "" },
+		/* The unspecified addresses lead to this machine (OLLAMA_HOST is often 0.0.0.0). */
+		{ V4(0, 0, 0, 0), 128, "" },
+		{ { 0 }, 128, "" },
 	};
 	uint8_t bytes[16] = V4(0, 0, 0, 0);
 

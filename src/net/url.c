@@ -102,13 +102,34 @@ static int part(CURLU *u, CURLUPart what, unsigned flags, char **ret, struct err
 	return 0;
 }
 
+/*
+ * The host in ASCII. libcurl converts an international name by way of the process's locale, and says "out of memory" of one that does not convert
+ * (in the C locale none does): when the name can be had as it is and is not ASCII, that was the reason.
+ */
+static int ascii_host(CURLU *u, char **ret, struct error *err)
+{
+	CLEANUP(mem_clean_p) char *plain = NULL;
+	int code = part(u, CURLUPART_HOST, CURLU_PUNYCODE, ret, err);
+
+	if (!code)
+		return 0;
+	code = part(u, CURLUPART_HOST, 0, &plain, err);
+	if (code)
+		return code;
+	for (const char *c = plain; *c; c++)
+		if ((unsigned char)*c > 0x7f)
+			return bad_url(err,
+			               "its international host name does not convert to ASCII in this locale: write its xn-- form");
+	*ret = plain;
+	plain = NULL;
+	return 0;
+}
+
 static int get_host(CURLU *u, char **ret, struct error *err)
 {
-	int code = part(u, CURLUPART_HOST, CURLU_PUNYCODE, ret, err);
+	int code = ascii_host(u, ret, err);
 	size_t len;
 
-	if (code == FF_EUSAGE) /* an international name that does not convert: libcurl will say so when it connects */
-		code = part(u, CURLUPART_HOST, 0, ret, err);
 	if (code)
 		return code;
 	len = strlen(*ret);

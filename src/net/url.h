@@ -20,7 +20,10 @@ struct url_parts {     /* owned; release with url_parts_release */
 /* 0, FF_EUSAGE (not an absolute http(s) URL: err has one sentence), FF_ENOMEM. */
 int url_parse(struct str url, struct url_parts *ret, struct error *err) WARN_UNUSED;
 void url_parts_release(struct url_parts *p);
-/* Loopback or private by its literal host ("localhost", 127/8, ::1, 10/8, 172.16/12, 192.168/16, fc00::/7, fe80::/10, *.localhost): plain http is fine there. */
+/*
+ * This machine or private by its literal host ("localhost", *.localhost, 127/8, ::1, 0.0.0.0, ::, 10/8, 172.16/12, 192.168/16, fc00::/7,
+ * fe80::/10): plain http is fine there.
+ */
 bool url_host_is_local(const char *host);
 
 struct sockaddr;

@@ -156,6 +156,21 @@ def test_unreachable_and_unknown_hosts():
     assert result.status == 69 and "no-such-host" in result.answers[0], result
 
 
+def test_international_host_names():
+    """They convert by the locale; where the locale cannot, the sentence says what to write instead (it said "Out of memory.")."""
+    with Peer([OK]) as peer:
+        request = payload(peer.url.replace("127.0.0.1", "b\u00fccher.localhost"))
+        result = fairforge("run", "-", stdin=request)
+        assert result.status == 0 and "xn--bcher-kva.localhost" in result.err, result
+    refused(request, 64, "xn--", env={"LANG": "C"})
+    refused(payload("https://" + "\u00fc" * 100 + ".test"), 64, "xn--")
+
+
+def test_unspecified_address_is_this_machine():
+    with Peer([OK]) as peer:
+        assert fairforge("run", "-", stdin=payload(peer.url.replace("127.0.0.1", "0.0.0.0"))).status == 0
+
+
 def test_some_turns_fail_and_the_rest_is_kept():
     with Peer([OK, reply(400, {"error": {"message": "bad"}}), OK]) as peer:
         three = dataset(batch("a", "1"), batch("b", "2"), batch("c", "3"))

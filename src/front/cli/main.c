@@ -2,6 +2,7 @@
  * main.c: the table of commands, and what every process needs before one runs: standard streams, descriptors. See cli.h for adding a command.
  */
 #include <errno.h>
+#include <locale.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -119,6 +120,7 @@ int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 
+	(void)setlocale(LC_CTYPE, ""); /* international host names convert by it; nothing else of a locale touches what we write */
 	terminal_fill_standard_streams(&cli.stdout_closed);
 	terminal_raise_open_files();
 	return dispatch(&cli, argc, argv);
