@@ -225,6 +225,8 @@ static struct conversation *take_turn(struct run *r)
 	}
 	size_t turn = scheduler_take(&r->scheduler, session);
 	r->counts.queued--;
+	if (window_wants_more(r))
+		engine_mark_run(r->engine, r);
 	if (r->scheduler.ordered)
 		session->conversation = c;
 	if (begins)

@@ -1,8 +1,9 @@
 /*
  * run.h: what a run is inside the engine. Private to src/engine.
  *
- * A run reads its source as a stream. Open datasets are bounded: it reads on while fewer than `window` turns are waiting for their record and
- * their text takes less than RUN_WINDOW_BYTES, or while there is less to start than there may be slots. So memory is flat however long the input.
+ * A run reads its source as a stream. Open datasets are bounded: where sessions are ordered it reads on while fewer than `window` turns are waiting for
+ * their record and their text takes less than RUN_WINDOW_BYTES, or while there is less to start than there may be slots; where any turn may start
+ * at any time, only a little more than starts at once is read. So memory is flat however long the input.
  * Turns that were started and are not recorded are bounded too (`started_most`): a target that fails all the time must not let the
  * whole input pile up in back-off.
  */
@@ -94,6 +95,8 @@ void engine_mark_target(struct engine *e, struct target *t);
 
 /* Reads on as far as the window allows and a slice of work lasts. A failure of the source stops the run. True: there is more to read at once. */
 bool window_fill(struct run *r, uint64_t now_us);
+/* There is less to start at once than there should be, and more to read. */
+bool window_wants_more(const struct run *r);
 /* A record of the session is in; closes it when that was the last. */
 void window_count_record(struct run *r, struct session *session, const struct turn_result *result, uint64_t now_us);
 void window_release(struct run *r);

@@ -13,11 +13,14 @@
 
 #define WINDOW_SLICE_BYTES    (1u << 20)
 #define WINDOW_SLICE_DATASETS 128
+#define READ_AHEAD_TURNS      128 /* where the order does not matter: what is read early only grows cold */
 
-static bool wants_more(const struct run *r)
+bool window_wants_more(const struct run *r)
 {
 	if (r->source_read)
 		return false;
+	if (!r->scheduler.ordered)
+		return r->scheduler.startable < MIN(r->concurrency, (uint32_t)READ_AHEAD_TURNS);
 	if (r->scheduler.startable < r->concurrency)
 		return true;
 	return r->unrecorded < r->window && r->bytes < RUN_WINDOW_BYTES;
@@ -132,7 +135,7 @@ static int read_one(struct run *r, uint64_t now_us)
 bool window_fill(struct run *r, uint64_t now_us)
 {
 	size_t bytes = r->bytes, datasets = 0;
-	while (wants_more(r)) {
+	while (window_wants_more(r)) {
 		if (datasets++ >= WINDOW_SLICE_DATASETS || r->bytes > bytes + WINDOW_SLICE_BYTES)
 			return true;
 		if (reserve(r) != 0) {
