@@ -1,7 +1,7 @@
 /*
  * inputs.c: the documents of a request: opened, told apart (payload or datasets), validated whole before anything else looks at them.
  *
- * Every dataset is read once here and freed again: what stays is the source, rewound. A JSONL file costs one pass more and no memory.
+ * Every dataset is looked at once here: what stays is the source, rewound. A JSONL file costs one pass more and no memory.
  */
 #include "lib/internal.h"
 #include "lib/request.h"
@@ -26,7 +26,8 @@ static int open_input(struct request *req, const struct ff_input *in, struct req
 	else
 		r = input_open(in->fd, out->name, in->as_datasets, &limits, &out->payload, &out->source, &out->notes, &err);
 	if (r && r != FF_ENOMEM)
-		return request_fail(req, STEP_OPEN, r, out->name, err.where, "%s", err.text);
+		/* The reader may name the document as the place: that is the finding's file already, and no pointer. */
+		return request_fail(req, STEP_OPEN, r, out->name, strcmp(err.where, out->name) == 0 ? "" : err.where, "%s", err.text);
 	return r;
 }
 
@@ -47,8 +48,7 @@ int request_open_inputs(struct request *req)
 		last = open_input(req, &req->ro.inputs[i], in);
 		if (!last && in->payload && count > 1)
 			last = request_fail(req, STEP_OPEN, FF_EUSAGE, in->name, "",
-			                    "%s is a payload: it cannot be joined with other documents, only datasets can.",
-			                    in->name);
+			                    "This is a payload: it cannot be joined with other documents, only datasets can.");
 		if (!last && in->payload)
 			req->payload = in->payload;
 		r = last ? last : r;
@@ -79,17 +79,6 @@ static int warn_notes(struct request *req, const struct request_input *in)
 	return r;
 }
 
-/* One pass over a source: all problems of all its datasets. */
-static int walk(struct dataset_source *source, struct problems *problems, struct error *err)
-{
-	struct dataset *d = NULL;
-	int r;
-
-	while ((r = dataset_source_next(source, problems, &d, err)) > 0)
-		dataset_free(d);
-	return r;
-}
-
 static int check_input(struct request *req, struct request_input *in)
 {
 	struct problems problems;
@@ -97,11 +86,11 @@ static int check_input(struct request *req, struct request_input *in)
 	int r, taken;
 
 	problems_init(&problems);
-	r = walk(in->source, &problems, &err);
+	r = dataset_source_check(in->source, &problems, &err);
 	taken = r == FF_ENOMEM ? r : request_take(req, STEP_DATASETS, in->name, &problems, FF_EDATA);
 	problems_release(&problems);
 	if (r && r != FF_ENOMEM)
-		return request_fail(req, STEP_OPEN, r, in->name, err.where, "%s", err.text);
+		return request_fail(req, STEP_OPEN, r, in->name, strcmp(err.where, in->name) == 0 ? "" : err.where, "%s", err.text);
 	if (!r && !taken)
 		taken = warn_notes(req, in);
 	req->datasets += dataset_source_datasets(in->source);

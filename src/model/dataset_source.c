@@ -3,7 +3,11 @@
  *
  * A pass begins at the start or with dataset_source_rewind and ends when next returns 0. Invalid datasets are problems and are skipped; they
  * count for dataset.index, which is the position in the input.
+ *
+ * Cost: the first pass over an input is made before anything is sent, so all of it counts as waiting: dataset_source_check builds no datasets, and
+ * pointers, which only a problem needs, are not printed but put together by hand.
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -71,26 +75,78 @@ static void refuse_value(const struct dataset_source *s, struct problems *proble
 		              json_type_name(s->refuse->type));
 }
 
+/* Behind the digits of n. */
+static char *put_number(char *to, size_t n)
+{
+	char digits[24];
+	size_t count = 0;
+	do
+		digits[count++] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	while (count > 0)
+		*to++ = digits[--count];
+	return to;
+}
+
+/* s->pointer is "", "/datasets" or the like. */
+static void value_pointer(const struct dataset_source *s, size_t index, char out[64])
+{
+	size_t len = strlen(s->pointer);
+	char *p = out + len;
+	assert(len < 32);
+	memcpy(out, s->pointer, len);
+	if (!s->single) {
+		*p++ = '/';
+		p = put_number(p, index);
+	}
+	*p = '\0';
+}
+
+static void begin_values(struct dataset_source *s, struct problems *problems)
+{
+	if (!s->refuse || s->position > 0)
+		return;
+	refuse_value(s, problems);
+	s->position = 1;
+}
+
 static int next_value(struct dataset_source *s, struct problems *problems, struct dataset **ret)
 {
-	if (s->refuse && s->position == 0) {
-		refuse_value(s, problems);
-		s->position = 1;
-	}
+	begin_values(s, problems);
 	while (s->position < s->count) {
 		struct arena arena = ARENA_INIT;
 		size_t index = s->position++;
 		char pointer[64];
 		int code;
-		if (s->single)
-			(void)snprintf(pointer, sizeof(pointer), "%s", s->pointer);
-		else
-			(void)snprintf(pointer, sizeof(pointer), "%s/%zu", s->pointer, index);
+		value_pointer(s, index, pointer);
 		code = dataset_from_json(&arena, &s->values[index], pointer, index, problems, ret);
 		if (code)
 			arena_release(&arena); /* a dataset that came took it over */
 		if (code != FF_EDATA)
 			return code ? code : 1;
+	}
+	return 0;
+}
+
+static void count_valid(struct dataset_source *s, const struct json *dataset)
+{
+	s->so_far.datasets++;
+	s->so_far.batches += json_get_lit(dataset, "conversation")->count;
+}
+
+static int check_values(struct dataset_source *s, struct problems *problems)
+{
+	begin_values(s, problems);
+	while (s->position < s->count) {
+		size_t index = s->position++;
+		char pointer[64];
+		int code;
+		value_pointer(s, index, pointer);
+		code = dataset_check(&s->values[index], pointer, problems);
+		if (code == 0)
+			count_valid(s, &s->values[index]);
+		else if (code != FF_EDATA)
+			return code;
 	}
 	return 0;
 }
@@ -141,25 +197,60 @@ static void malformed_line(size_t line, const struct json_error *e, struct probl
 		problem_error(problems, pointer, "The line is not valid JSON: column %zu: %s.", e->column, e->what);
 }
 
-/* One line to a dataset: 0, FF_EDATA (a problem was added) or FF_ENOMEM. The arena stays the caller's unless 0. */
-static int read_line(struct dataset_source *s, struct str line, struct arena *arena, struct problems *problems,
-                     struct dataset **ret)
+/* "line 12: ", which a field's pointer follows, or "line 12". */
+static void line_pointer(char out[64], size_t line, bool more)
 {
-	size_t index = s->position++, number = s->reader.line;
-	char pointer[64];
+	char *p = out + 5;
+	memcpy(out, "line ", 5);
+	p = put_number(p, line);
+	memcpy(p, ": ", 3);
+	if (!more)
+		*p = '\0';
+}
+
+/* The value of a line, which borrows from the reader when that keeps its lines, and its pointer: 0, FF_EDATA (a problem was added) or FF_ENOMEM. */
+static int parse_line(struct dataset_source *s, struct str line, struct arena *arena, struct problems *problems, struct json *ret,
+                      char pointer[64])
+{
+	size_t number = s->reader.line;
 	struct json_notes notes;
 	struct json_error e;
-	struct json value;
-	if (!line_reader_borrows(&s->reader) && arena_str(arena, line, &line))
-		return FF_ENOMEM;
-	if (json_parse(arena, line, &s->limits, &value, &notes, &e)) {
+	if (json_parse(arena, line, &s->limits, ret, &notes, &e)) {
 		if (e.code != FF_ENOMEM)
 			malformed_line(number, &e, problems);
 		return e.code == FF_ENOMEM ? FF_ENOMEM : FF_EDATA;
 	}
 	add_notes(s->notes, number, &notes);
-	(void)snprintf(pointer, sizeof(pointer), value.type == JSON_OBJECT ? "line %zu: " : "line %zu", number);
-	return dataset_from_json(arena, &value, pointer, index, problems, ret);
+	line_pointer(pointer, number, ret->type == JSON_OBJECT);
+	return 0;
+}
+
+/* One line to a dataset: 0, FF_EDATA (a problem was added) or FF_ENOMEM. The arena stays the caller's unless 0. */
+static int read_line(struct dataset_source *s, struct str line, struct arena *arena, struct problems *problems,
+                     struct dataset **ret)
+{
+	size_t index = s->position++;
+	char pointer[64];
+	struct json value;
+	int code;
+	if (!line_reader_borrows(&s->reader) && arena_str(arena, line, &line))
+		return FF_ENOMEM;
+	code = parse_line(s, line, arena, problems, &value, pointer);
+	return code ? code : dataset_from_json(arena, &value, pointer, index, problems, ret);
+}
+
+/* The next line that is within the cap: 1, 0 at the end, or failed. */
+static int take_line(struct dataset_source *s, struct problems *problems, struct str *ret, struct error *err)
+{
+	char pointer[64];
+	int code;
+	while ((code = line_reader_next(&s->reader, ret, err)) == FF_ETOOBIG) {
+		line_pointer(pointer, s->reader.line, false);
+		problem_error(problems, pointer, "The line is larger than the cap max-input-bytes allows (%zu).",
+		              s->reader.max_bytes);
+		s->position++;
+	}
+	return code;
 }
 
 static int next_line(struct dataset_source *s, struct problems *problems, struct dataset **ret, struct error *err)
@@ -167,15 +258,7 @@ static int next_line(struct dataset_source *s, struct problems *problems, struct
 	for (;;) {
 		struct arena arena = ARENA_INIT;
 		struct str line;
-		int code = line_reader_next(&s->reader, &line, err);
-		if (code == FF_ETOOBIG) {
-			char pointer[64];
-			(void)snprintf(pointer, sizeof(pointer), "line %zu", s->reader.line);
-			problem_error(problems, pointer, "The line is larger than the cap max-input-bytes allows (%zu).",
-			              s->reader.max_bytes);
-			s->position++;
-			continue;
-		}
+		int code = take_line(s, problems, &line, err);
 		if (code != 1)
 			return code;
 		code = read_line(s, line, &arena, problems, ret);
@@ -184,6 +267,31 @@ static int next_line(struct dataset_source *s, struct problems *problems, struct
 		if (code != FF_EDATA)
 			return code ? error_nomem(err) : 1;
 	}
+}
+
+/* All of the lines, one after the other in the same memory. */
+static int check_lines(struct dataset_source *s, struct problems *problems, struct error *err)
+{
+	struct arena arena = ARENA_INIT;
+	struct str line;
+	int code;
+	while ((code = take_line(s, problems, &line, err)) == 1) {
+		char pointer[64];
+		struct json value;
+		int rc = parse_line(s, line, &arena, problems, &value, pointer);
+		s->position++;
+		if (!rc)
+			rc = dataset_check(&value, pointer, problems);
+		if (!rc)
+			count_valid(s, &value);
+		if (rc && rc != FF_EDATA) {
+			code = error_nomem(err);
+			break;
+		}
+		arena_reset(&arena);
+	}
+	arena_release(&arena);
+	return code;
 }
 
 /* ---- several sources ---- */
@@ -215,6 +323,20 @@ static int next_of_parts(struct dataset_source *s, struct problems *problems, st
 		if (code != 0)
 			return code;
 		s->position += s->parts[s->part]->position;
+	}
+	return 0;
+}
+
+static int check_parts(struct dataset_source *s, struct problems *problems, struct error *err)
+{
+	for (; s->part < s->count; s->part++) {
+		struct dataset_source *part = s->parts[s->part];
+		int code = dataset_source_check(part, problems, err);
+		if (code)
+			return code;
+		s->position += part->position;
+		s->so_far.datasets += part->passed.datasets;
+		s->so_far.batches += part->passed.batches;
 	}
 	return 0;
 }
@@ -252,6 +374,19 @@ int dataset_source_next(struct dataset_source *s, struct problems *problems, str
 		s->so_far.batches += (*ret)->batch_count;
 	}
 	return code == 0 ? end_pass(s, err) : code;
+}
+
+int dataset_source_check(struct dataset_source *s, struct problems *problems, struct error *err)
+{
+	int code = 0;
+	switch (s->kind) {
+	case SOURCE_VALUES: code = check_values(s, problems); break;
+	case SOURCE_LINES: code = check_lines(s, problems, err); break;
+	case SOURCE_JOIN: code = check_parts(s, problems, err); break;
+	}
+	if (code == FF_ENOMEM || problems->nomem)
+		return error_nomem(err);
+	return code ? code : end_pass(s, err);
 }
 
 int dataset_source_rewind(struct dataset_source *s, struct error *err)

@@ -70,9 +70,25 @@ static const char *skip_copied(const char *p, const char *end)
 	}
 }
 
+/* A text without anything to escape, which most are: one look at the room. */
+static void append_plain_quoted(struct buf *out, const char *text, size_t len)
+{
+	char *p = buf_reserve(out, len + 2);
+	if (!p)
+		return;
+	*p = '"';
+	memcpy(p + 1, text, len);
+	p[len + 1] = '"';
+	buf_commit(out, len + 2);
+}
+
 void json_append_quoted(struct buf *out, struct str value)
 {
 	const char *p = value.ptr ? value.ptr : "", *end = p + value.len;
+	if (value.len < SIZE_MAX - 2 && json_lex_plain(p, end) == end) {
+		append_plain_quoted(out, p, value.len);
+		return;
+	}
 	(void)buf_append_char(out, '"');
 	while (p < end) {
 		const char *stop = skip_copied(p, end);

@@ -68,6 +68,8 @@ void payload_free(struct payload *p);
  * that it has fewer or more valid datasets gives FF_EIO at its end. `problems` is required.
  */
 int dataset_source_next(struct dataset_source *s, struct problems *problems, struct dataset **ret, struct error *err) WARN_UNUSED;
+/* The rest of a pass without making datasets: the problems of all of them, and the totals. 0 or failed, as dataset_source_next would. */
+int dataset_source_check(struct dataset_source *s, struct problems *problems, struct error *err) WARN_UNUSED;
 int dataset_source_rewind(struct dataset_source *s, struct error *err) WARN_UNUSED;
 /* Valid datasets, and their batches, of the last complete pass. */
 size_t dataset_source_datasets(const struct dataset_source *s);

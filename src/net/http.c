@@ -30,32 +30,29 @@ const char *http_failure_name(enum http_failure failure)
 }
 
 /* tchar of RFC 9110 5.6.2 */
-static bool is_token_char(char c)
-{
-	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-		return true;
-	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
+static const bool token_char[256] = {
+	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true,         ['&'] = true,         ['\''] = true,
+	['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,         ['^'] = true,         ['_'] = true,
+	['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+};
 
 static const char *name_problem(struct str name)
 {
 	if (name.len == 0)
 		return "has an empty name";
 	for (size_t i = 0; i < name.len; i++)
-		if (!is_token_char(name.ptr[i]))
+		if (!token_char[(unsigned char)name.ptr[i]])
 			return "has a character in its name that no header name may have";
 	return NULL;
 }
 
 static const char *value_problem(struct str value)
 {
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.ptr[i] == '\r' || value.ptr[i] == '\n')
-			return "has a line break in its value";
-		if (value.ptr[i] == '\0')
-			return "has a NUL byte in its value";
-	}
-	return NULL;
+	if (value.len == 0)
+		return NULL;
+	if (memchr(value.ptr, '\r', value.len) || memchr(value.ptr, '\n', value.len))
+		return "has a line break in its value";
+	return memchr(value.ptr, '\0', value.len) ? "has a NUL byte in its value" : NULL;
 }
 
 const char *http_header_problem(struct str name, struct str value, bool stranger)
@@ -71,7 +68,7 @@ const char *http_header_problem(struct str name, struct str value, bool stranger
 	if (problem)
 		return problem;
 	for (size_t i = 0; i < ARRAY_SIZE(framing); i++)
-		if (str_eq_nocase(name, framing[i]))
+		if (name.len == framing[i].len && str_eq_nocase(name, framing[i]))
 			return "may not be set, because it frames the message";
 	if (stranger && str_eq_nocase(name, STR("Host")))
 		return "may not be set here";

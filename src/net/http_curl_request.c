@@ -166,14 +166,22 @@ static bool names(const struct http_request *request, struct str name)
 /* "Name: value", or "Name;" for an empty value: libcurl reads "Name:" as an order to leave the header out. */
 static void append_header(struct buf *text, struct pair header)
 {
-	buf_append_str(text, header.name);
-	if (str_trim(header.value).len == 0) {
-		buf_append_char(text, ';');
+	bool empty = str_trim(header.value).len == 0;
+	size_t len = header.name.len + (empty ? 2 : header.value.len + 3);
+	char *p = buf_reserve(text, len);
+
+	if (!p)
+		return;
+	memcpy(p, header.name.ptr, header.name.len);
+	p += header.name.len;
+	if (empty) {
+		memcpy(p, ";", 2);
 	} else {
-		buf_append(text, ": ", 2);
-		buf_append_str(text, header.value);
+		memcpy(p, ": ", 2);
+		memcpy(p + 2, header.value.ptr, header.value.len);
+		p[2 + header.value.len] = '\0';
 	}
-	buf_append_char(text, '\0');
+	buf_commit(text, len);
 }
 
 /* Orders to leave out what libcurl adds by itself. */
