@@ -53,13 +53,27 @@ static int parse_for_row(struct arena *a, struct str text, const struct param_ro
 	return 0;
 }
 
+/*
+ * A name that may be repeated: capitals, digits and underscores, as variables are called. What else stands behind env: may be the key itself, put
+ * there by a slip, and must not get into a sentence.
+ */
+static bool is_variable_name(const char *name)
+{
+	return *name && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(name);
+}
+
 static int from_environment(struct ff_engine *engine, const char *where, const char *name, struct problems *problems,
                             struct str *ret)
 {
 	const char *value = lib_getenv(engine, name);
 
 	if (!value) {
-		problem_error(problems, where, "The environment variable %s is not set.", name);
+		if (is_variable_name(name))
+			problem_error(problems, where, "The environment variable %s is not set.", name);
+		else
+			problem_error(
+			        problems, where,
+			        "There is no such environment variable: after env: stands the name of a variable, not the value.");
 		return FF_EUSAGE;
 	}
 	*ret = str_from(value);

@@ -62,6 +62,14 @@ def test_missing_variable_is_named():
     assert result.status == 64 and "NO_SUCH_KEY" in result.out + result.err, result
 
 
+def test_a_key_where_a_variable_is_named():
+    """api_key=env:KEY is an easy slip: what is not called as variables are is not repeated."""
+    for key in (SIMPLE, "gsk_planted0123456789abcdef"):
+        result = fairforge("run", "-", "--param", "api_key=env:" + key, stdin=payload("http://127.0.0.1:1"))
+        assert result.status == 64 and "variable" in result.err, result
+        search(result, key, result.out)
+
+
 def test_other_secrets():
     """Userinfo of a base URL and credentials in default_headers are secrets too."""
     basic = base64.b64encode(b"user:pass-0123456789").decode()

@@ -230,6 +230,9 @@ static void test_keys_never_get_into_sentences(void **state)
 	f = check((struct kit_request){ .text = OPENAI(), .params = { { "api_key", "env:MY_KEY" } } }, env);
 	expect(&f, FF_R_USAGE, "key");
 	assert_null(strstr(f.text, KIT_KEY));
+	f = check((struct kit_request){ .text = OPENAI(), .params = { { "api_key", "env:" KIT_KEY } } }, NULL);
+	expect(&f, FF_R_USAGE, "the name of a variable");
+	assert_null(strstr(f.text, KIT_KEY));
 }
 
 static void test_default_connector_of_the_environment(void **state)
@@ -330,7 +333,7 @@ static void test_a_payload_is_alone(void **state)
 	ro.input_count = 2;
 	ro.connector = "openai";
 	f.code = ff_check(engine, &ro, collect, &f, &f.result);
-	expect(&f, FF_R_USAGE, "two is a payload");
+	expect(&f, FF_R_USAGE, "This is a payload");
 	f = (struct found){ 0 };
 	inputs[1] = inputs[0];
 	ro.model = "m";
