@@ -26,8 +26,7 @@ static int open_input(struct request *req, const struct ff_input *in, struct req
 	else
 		r = input_open(in->fd, out->name, in->as_datasets, &limits, &out->payload, &out->source, &out->notes, &err);
 	if (r && r != FF_ENOMEM)
-		/* The reader may name the document as the place: that is the finding's file already, and no pointer. */
-		return request_fail(req, STEP_OPEN, r, out->name, strcmp(err.where, out->name) == 0 ? "" : err.where, "%s", err.text);
+		return request_fail(req, STEP_OPEN, r, out->name, "", "%s", err.text); /* err.where is the name again, no pointer */
 	return r;
 }
 
@@ -90,7 +89,7 @@ static int check_input(struct request *req, struct request_input *in)
 	taken = r == FF_ENOMEM ? r : request_take(req, STEP_DATASETS, in->name, &problems, FF_EDATA);
 	problems_release(&problems);
 	if (r && r != FF_ENOMEM)
-		return request_fail(req, STEP_OPEN, r, in->name, strcmp(err.where, in->name) == 0 ? "" : err.where, "%s", err.text);
+		return request_fail(req, STEP_OPEN, r, in->name, err.where, "%s", err.text);
 	if (!r && !taken)
 		taken = warn_notes(req, in);
 	req->datasets += dataset_source_datasets(in->source);

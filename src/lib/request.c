@@ -299,9 +299,18 @@ int request_answer(const struct request *req, struct buf *out)
 
 	if (req->code == FF_ENOMEM || !first)
 		return buf_append_str(out, STR("Out of memory."));
+	if (count == 1 && req->failed == STEP_OPEN) { /* of several documents it must be said which one */
+		append_finding(req, out, &first->problem);
+		return buf_failed(out);
+	}
 	if (count == 1 && (!*prefix || !strcmp(first->problem.text, "connector.class_path is required")))
 		return buf_append_str(out, str_from(first->problem.text));
-	buf_printf(out, count > 1 ? "%s (%zu problems):" : "%s:", prefix, count);
+	if (count > 1 && *prefix)
+		buf_printf(out, "%s (%zu problems):", prefix, count);
+	else if (count > 1)
+		buf_printf(out, "%zu problems:", count);
+	else
+		buf_printf(out, "%s:", prefix);
 	for (const struct finding *f = first; f; f = f->next) {
 		if (!is_answer_part(req, f))
 			continue;

@@ -171,6 +171,23 @@ def test_unspecified_address_is_this_machine():
         assert fairforge("run", "-", stdin=payload(peer.url.replace("127.0.0.1", "0.0.0.0"))).status == 0
 
 
+def test_broken_documents_are_named_once(tmp_path):
+    """Of several datasets it is said which are broken, each name once; the sentence never begins with nothing."""
+    files = [tmp_path / n for n in ("good.json", "bad1.json", "bad2.jsonl")]
+    for file, text in zip(files, (json.dumps(dataset()), '{"a":', "not json\n")):
+        file.write_text(text)
+    flags = ["--connector", "openai", "--model", "m", "--param", "api_key=" + KEY]
+    for count, words in ((2, []), (3, ["2 problems:"])):
+        chosen = [part for file in files[:count] for part in ("--dataset", file)]
+        result = fairforge("run", *chosen, *flags)
+        assert result.status == 65 and not result.json["error"].startswith(" "), result
+        for word in words + ["%s: The input is not valid JSON" % file for file in files[1:count]]:
+            assert result.json["error"].count(word) == 1, (word, result)
+            assert result.err.count(word) == 1, (word, result)
+        for file in files[1:count]:
+            assert fairforge("check", *chosen, *flags).out.count(str(file)) == 1
+
+
 def test_some_turns_fail_and_the_rest_is_kept():
     with Peer([OK, reply(400, {"error": {"message": "bad"}}), OK]) as peer:
         three = dataset(batch("a", "1"), batch("b", "2"), batch("c", "3"))
