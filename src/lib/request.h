@@ -60,6 +60,7 @@ struct request {
 	struct dataset_source *source; /* all inputs joined and rewound; NULL once the engine has it */
 	size_t datasets, batches;
 	struct options options;
+	const char *params_at;       /* where the connector's parameters stand: "/connector/params", or "/config" */
 	struct connector *connector; /* NULL once the executor has it */
 	struct url_parts target;
 	bool has_target;
@@ -87,6 +88,8 @@ int request_take(struct request *req, enum request_step step, const char *file, 
 /* One finding with a sentence. Returns code, or FF_ENOMEM. */
 int request_fail(struct request *req, enum request_step step, int code, const char *file, const char *pointer, const char *format,
                  ...) PRINTF_LIKE(6, 7) WARN_UNUSED;
+/* "/config/base_url": where a parameter stands, in the request's arena; "" when memory is short. */
+const char *request_param_at(struct request *req, const char *name);
 /* Lets the scrubber know a secret as long as the request lives. 0 or FF_ENOMEM. */
 int request_guard(struct request *req, struct str secret) WARN_UNUSED;
 
@@ -97,7 +100,10 @@ int request_join_inputs(struct request *req) WARN_UNUSED;
 /* run_options.c: defaults, environment, payload, flags; a stranger only lowers. */
 int request_check_flags(struct request *req) WARN_UNUSED;
 int request_read_options(struct request *req) WARN_UNUSED;
-/* connector_json.c: the connector object of the request. *ret_found false: there is none. *ret_operator: it is the operator's own. */
+/*
+ * connector_json.c: the connector object of the request, a config as one of AlquimiaRunner; sets params_at. *ret_found false: there is none.
+ * *ret_operator: it is the operator's own.
+ */
 int request_connector_json(struct request *req, struct json *ret, bool *ret_found, bool *ret_operator) WARN_UNUSED;
 /* target.c: origin rules, descriptor limit, the notice. */
 int request_check_target(struct request *req) WARN_UNUSED;

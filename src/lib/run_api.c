@@ -159,8 +159,19 @@ static int make_sink(struct ff_run *run, struct sink **ret, struct error *err)
 	return error_nomem(err);
 }
 
+static const struct runner *runner_of(const struct connector *c)
+{
+	static const struct runner *const runners[] = {
+		[CONNECTOR_LLM_RUNNER] = &llm_runner,
+		[CONNECTOR_ALQUIMIA_RUNNER] = &alquimia_runner,
+	};
+
+	return runners[c->class->runner];
+}
+
 static int start(struct ff_run *run, struct error *err)
 {
+	const struct runner *runner = runner_of(run->request.connector);
 	struct executor *executor;
 	struct run_config config;
 	struct sink *sink;
@@ -176,7 +187,7 @@ static int start(struct ff_run *run, struct error *err)
 		.options = &run->request.options,
 		.source = run->request.source,
 		.executor = executor,
-		.runner = &llm_runner,
+		.runner = runner,
 		.sink = sink,
 		.started_us = clock_monotonic_us(),
 		.total_batches = run->request.batches,
