@@ -32,7 +32,9 @@ static void fill(const struct request *req, struct ff_check_result *ret)
 /* The parameter that says where the secrets of the notice go. */
 static const char *notice_pointer(const struct request *req)
 {
-	return req->connector && req->connector->url_param ? "/connector/params/url" : "/connector/params/base_url";
+	const char *name = req->connector->url_param;
+
+	return request_param_at((struct request *)req, name ? name : "base_url");
 }
 
 /* Lack of memory has no finding of its own: it is told like one. */
@@ -44,8 +46,7 @@ static void report(const struct request *req, int code, void (*on_problem)(void 
 	if (code == FF_ENOMEM)
 		on_problem(user, &(struct ff_problem){ FF_PROBLEM_ERROR, "", "", "Out of memory." });
 	if (req->notice)
-		on_problem(user, &(struct ff_problem){ FF_PROBLEM_WARNING, "", request_param_at((struct request *)req, "base_url"),
-		                                       req->notice });
+		on_problem(user, &(struct ff_problem){ FF_PROBLEM_WARNING, "", notice_pointer(req), req->notice });
 }
 
 int ff_check(struct ff_engine *engine, const struct ff_run_options *options,
