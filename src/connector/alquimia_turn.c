@@ -250,6 +250,7 @@ int alquimia_encode(struct connector_turn *t, struct exchange *ret, struct error
 		                  .url = t->stream_url,
 		                  .headers = t->q->stream_headers,
 		                  .header_count = t->q->stream_header_count,
+		                  .once = true, /* a stream may be readable once only: a second reader would miss its beginning */
 		                  .idle_timeout_ms = STREAM_SILENCE_MS };
 	return 0;
 }
@@ -315,16 +316,18 @@ static struct str repaired(struct arena *a, struct str line)
 	return str_of(out, len);
 }
 
+/* As the client does: blanks of any kind around the JSON do no harm. What nearly always comes needs neither. */
 static int parse_line(struct connector_turn *t, struct str line, struct json *ret)
 {
 	int r;
 
 	arena_reset(&t->scratch);
 	r = reply_parse(&t->scratch, line, ret, NULL);
-	if (r != FF_EDATA || utf8_is_valid(line))
+	if (r != FF_EDATA)
 		return r;
-	line = repaired(&t->scratch, line);
-	return line.ptr ? reply_parse(&t->scratch, line, ret, NULL) : FF_ENOMEM;
+	if (!utf8_is_valid(line))
+		line = repaired(&t->scratch, line);
+	return line.ptr ? reply_parse(&t->scratch, utf8_trim(line), ret, NULL) : FF_ENOMEM;
 }
 
 static int on_data(void *user, struct str type, struct str line)

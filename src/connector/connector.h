@@ -105,6 +105,7 @@ struct exchange {
 	const struct pair *headers;
 	size_t header_count;
 	struct str body;
+	bool once;                /* not to be sent again when its connection dies before a byte of the reply */
 	uint64_t idle_timeout_ms; /* in place of the run's, unless the user set that one; 0: as the run says */
 };
 

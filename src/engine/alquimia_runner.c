@@ -21,41 +21,22 @@ static int alquimia_prompt(const struct dataset *d, size_t batch, struct arena *
 	return 0;
 }
 
-static bool is_blank(uint32_t c)
-{
-	return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-/* Without what Python's strip takes from the beginning. */
-static struct str skip_blanks(struct str s)
-{
-	while (s.len) {
-		size_t n = utf8_sequence_length(s.ptr, s.len);
-		if (!n || !is_blank(utf8_decode(s.ptr, n)))
-			break;
-		s = str_sub(s, n, s.len);
-	}
-	return s;
-}
-
 /* f"{observation or ''}\nError: {message}".strip() */
 static int note_failure(struct arena *a, const struct json *observation, struct str message, struct json *ret)
 {
 	static const char between[] = "\nError: ";
-	struct str before = observation->type == JSON_STRING ? skip_blanks(observation->text) : STR_NULL;
-	size_t skipped = before.len ? 0 : 1; /* the line end goes with the blanks */
-	size_t len = before.len + sizeof between - 1 - skipped + message.len;
+	struct str before = observation->type == JSON_STRING ? observation->text : STR_NULL;
+	size_t len = before.len + sizeof between - 1 + message.len;
 	char *text = arena_alloc(a, len + 1), *at = text;
 	if (!text)
 		return FF_ENOMEM;
 	if (before.len)
 		at = mempcpy(at, before.ptr, before.len);
-	at = mempcpy(at, between + skipped, sizeof between - 1 - skipped);
+	at = mempcpy(at, between, sizeof between - 1);
 	if (message.len)
 		at = mempcpy(at, message.ptr, message.len);
 	*at = '\0';
-	*ret = (struct json){ .type = JSON_STRING, .text = str_trim(str_of(text, len)) };
+	*ret = (struct json){ .type = JSON_STRING, .text = utf8_trim(str_of(text, len)) };
 	return 0;
 }
 

@@ -332,6 +332,7 @@ static struct http_request make_request(const struct http_attempt *h)
 		.total_timeout_ms = remaining_ms(h),
 		.http11 = x->options.http_version == HTTP_VERSION_1_1,
 		.fresh_connect = h->a->fresh_connect,
+		.once = e->once,
 		.insecure_tls = c->insecure_tls,
 		.cafile = c->cafile,
 	};
