@@ -36,7 +36,7 @@ static void check_descriptors(struct request *req, struct problems *problems)
 
 static void check_operator(struct request *req, const struct place *at, struct problems *problems)
 {
-	if (strcmp(at->url->scheme, "http") || url_host_is_local(at->url->host) || req->engine->allow_http)
+	if (strcmp(at->url->scheme, "http") != 0 || url_host_is_local(at->url->host) || req->engine->allow_http)
 		return;
 	problem_error(problems, at->pointer,
 	              "Plain http to %s would send queries and keys unencrypted: use https, or allow it with --allow-http "
@@ -50,7 +50,7 @@ static void check_stranger(struct request *req, const struct place *at, struct p
 	bool allowed = lib_origin_allowed(req->engine, at->url->origin);
 	bool operators_place = c->base_is_default || c->base_from_env;
 
-	if (!allowed && strcmp(at->url->scheme, "https"))
+	if (!allowed && strcmp(at->url->scheme, "https") != 0)
 		problem_error(problems, at->pointer, "Only https is allowed here, or an origin of FAIRFORGE_ALLOWED_ORIGINS.");
 	if (!allowed && !operators_place && c->env_secrets)
 		problem_error(problems, at->pointer,
