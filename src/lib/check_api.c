@@ -25,6 +25,10 @@ static void fill(const struct request *req, struct ff_check_result *ret)
 		copy_text(ret->connector, sizeof(ret->connector), str_from(req->connector->class->name));
 		copy_text(ret->model, sizeof(ret->model), req->connector->model);
 	}
+	if (req->worker_name) {
+		copy_text(ret->connector, sizeof(ret->connector), STR("worker"));
+		copy_text(ret->model, sizeof(ret->model), str_from(req->worker_name));
+	}
 	if (req->has_target)
 		copy_text(ret->origin, sizeof(ret->origin), str_from(req->target.origin));
 }

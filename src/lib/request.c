@@ -203,9 +203,9 @@ static int build_connector(struct request *req)
 	struct problems problems;
 	struct json object;
 	bool found = false, operators_own = false;
-	int r = request_connector_json(req, &object, &found, &operators_own), taken;
+	int r = req->ro.worker ? 0 : request_connector_json(req, &object, &found, &operators_own), taken;
 
-	if (r)
+	if (r || req->ro.worker)
 		return r;
 	if (!found)
 		return req->code && !req->payload /* an unread input may hold the connector */
@@ -228,8 +228,8 @@ static int check_target(struct request *req)
 int request_build(struct request *req, struct ff_engine *engine, const struct ff_run_options *options, bool everything)
 {
 	static int (*const steps[])(struct request *) = {
-		request_check_flags, request_open_inputs, request_check_datasets, request_read_options,
-		build_connector,     check_target,        request_join_inputs,
+		request_check_flags,  request_check_worker, request_open_inputs, request_refuse_code, request_check_datasets,
+		request_read_options, build_connector,      check_target,        request_join_inputs, request_start_worker,
 	};
 
 	*req = (struct request){ .engine = engine, .ro = *options };
@@ -249,6 +249,8 @@ int request_build(struct request *req, struct ff_engine *engine, const struct ff
 void request_release(struct request *req)
 {
 	dataset_source_free(req->source);
+	if (req->executor)
+		req->executor->ops->free(req->executor);
 	for (size_t i = 0; i < req->input_count; i++) {
 		dataset_source_free(req->inputs[i].source);
 		payload_free(req->inputs[i].payload);

@@ -138,7 +138,14 @@ static int make_executor(struct ff_run *run, struct executor **ret, struct error
 		.wall_ms = wall_ms,
 		.clock_user = engine,
 	};
-	int r = http_executor_new(&config, ret, err);
+	int r;
+
+	if (run->request.executor) {
+		*ret = run->request.executor;
+		run->request.executor = NULL;
+		return 0;
+	}
+	r = http_executor_new(&config, ret, err);
 
 	if (r == 0)
 		run->request.connector = NULL;
@@ -166,7 +173,7 @@ static const struct runner *runner_of(const struct connector *c)
 		[CONNECTOR_ALQUIMIA_RUNNER] = &alquimia_runner,
 	};
 
-	return runners[c->class->runner];
+	return c ? runners[c->class->runner] : &llm_runner;
 }
 
 static int start(struct ff_run *run, struct error *err)
