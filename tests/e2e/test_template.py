@@ -1,11 +1,14 @@
 """--connector http: a service of the user's own, asked by a template, over real sockets."""
 import json
+import re
+import shlex
+import shutil
 import threading
 import urllib.parse
 
 import pytest
 
-from conftest import batch, dataset, fairforge
+from conftest import ROOT, batch, dataset, fairforge
 from peer import Peer, Raw, reply
 
 HOSTILE = "\"}],\"x\":{{query}} \\ \n\r\t\x01 {{'{{'}} é 👍 </q> & ' %41?a=b#c/.."
@@ -237,3 +240,50 @@ def test_the_table_is_printed():
     assert result.status == 0 and "HttpTemplate (http)" in result.out and "fairforge.http" in result.out, result
     for name in ("url*", "answer*", "capture", "login", "retry_statuses"):
         assert name in result.out
+
+
+DOCS = (ROOT / "docs" / "custom-systems.md").read_text(encoding="utf-8")
+
+
+def test_the_payload_of_the_documentation():
+    """It runs as it stands but for the host, which becomes a service that does what the text says."""
+    (text,) = re.findall(r"^```json\n(.*?)^```$", DOCS, re.S | re.M)
+    assert fairforge("check", "-", stdin=text, env={"BOT_SECRET": "s-0123456789"}).status == 0
+
+    def bot(request):
+        if request["target"] == "/v1/token":
+            assert body(request) == {"client": "evaluation", "secret": "s-0123456789"}
+            return reply(200, {"access_token": "tok-0123456789"})
+        assert request["target"] == "/v1/assistants/support/messages" and request["headers"]["authorization"] == "Bearer tok-0123456789"
+        return reply(200, {"reply": {"text": json.dumps(body(request))}, "conversation_id": 7})
+
+    with Peer([bot]) as peer:
+        request = json.loads(text.replace("https://bot.example.com", peer.url))
+        request["datasets"][0]["conversation"] *= 2
+        request["datasets"][0]["conversation"][1] = {**request["datasets"][0]["conversation"][1], "qa_id": "q2", "agentic": {"filters": {"year": [2026]}}}
+        result = fairforge("run", "-", stdin=request, env={"BOT_SECRET": "s-0123456789"})
+    assert result.status == 0, result
+    assert [json.loads(a) for a in result.answers] == [
+        {"text": "Where is my order?", "lang": "english", "conversation_id": None, "filters": None},
+        {"text": "Where is my order?", "lang": "english", "conversation_id": 7, "filters": {"year": [2026]}}]
+
+
+def test_the_command_of_the_documentation(simulator, tmp_path):
+    (text,) = re.findall(r"^```sh\n(.*?)^```$", DOCS, re.S | re.M)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    url = simulator("--answers", str(ROOT / "examples" / "demo.json"), "--require-key", "k-0123456789").url
+    words = shlex.split(text.replace("\\\n", " ").replace("http://127.0.0.1:8080", url))
+    assert words[0] == "fairforge"
+    result = fairforge(*words[1:], cwd=tmp_path, env={"MY_KEY": "k-0123456789"})
+    assert result.status == 0, result
+    demo = json.loads((ROOT / "examples" / "demo.json").read_text())
+    assert result.answers == [b["ground_truth_assistant"] for d in (demo if isinstance(demo, list) else [demo]) for b in d["conversation"]]
+
+
+def test_a_connector_of_the_environment(tmp_path):
+    (tmp_path / "d.jsonl").write_text(json.dumps(dataset()) + "\n")
+    with Peer([reply(200, "ok")]) as peer:
+        connector = {"class_path": "fairforge.http", "params": {"url": peer.url + "/{{session_id}}", "answer": "text", "headers": {"X-K": "{{env.K}}"}}}
+        result = fairforge("run", "--dataset", tmp_path / "d.jsonl", env={"FAIRFORGE_CONNECTOR": json.dumps(connector), "K": "key-0123456789"})
+        assert peer.requests[0]["headers"]["x-k"] == "key-0123456789" and peer.requests[0]["target"] == "/s1"
+    assert result.answers == ["ok"], result
