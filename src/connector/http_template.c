@@ -156,6 +156,7 @@ static void add_statuses(struct status_set *set, int from, int to)
 static bool add_status(struct status_set *set, const struct json *v)
 {
 	int64_t n;
+	int first;
 
 	if (v->type == JSON_NUMBER && json_to_i64(v, &n) && n >= 100 && n <= 599) {
 		add_statuses(set, (int)n, (int)n);
@@ -164,8 +165,8 @@ static bool add_status(struct status_set *set, const struct json *v)
 	if (v->type != JSON_STRING || v->text.len != 3 || v->text.ptr[0] < '1' || v->text.ptr[0] > '5' ||
 	    !str_eq_nocase(str_sub(v->text, 1, 3), STR("xx")))
 		return false;
-	n = (v->text.ptr[0] - '0') * 100;
-	add_statuses(set, (int)n, (int)n + 99);
+	first = (v->text.ptr[0] - '0') * 100;
+	add_statuses(set, first, first + 99);
 	return true;
 }
 

@@ -77,7 +77,7 @@ int http_template_encode(struct connector_turn *t, struct exchange *ret, struct 
 {
 	struct template_values values = { .in = t->in, .captured = t->session ? t->session->captured : NULL };
 
-	if (t->stage == STAGE_LOGIN && t->session->refused)
+	if (t->stage == STAGE_LOGIN && t->session && t->session->refused)
 		return error_set(err, FF_EDATA, "", "%s", t->session->refused);
 	return template_request_render(&exchange_of(t)->request, &values, t->arena, ret, err);
 }

@@ -299,10 +299,11 @@ static void add_variable(struct template_builder *b, struct template_piece *piec
 
 static bool cut_prefix(struct str *text, struct str prefix)
 {
-	if (!str_starts_with(*text, prefix))
-		return false;
-	*text = str_sub(*text, prefix.len, text->len);
-	return true;
+	bool cut = str_starts_with(*text, prefix);
+
+	if (cut)
+		*text = str_sub(*text, prefix.len, text->len);
+	return cut;
 }
 
 /* A name without filter and question mark. */
@@ -362,7 +363,7 @@ static size_t placeholder_end(struct str source, size_t open, struct str *ret_in
 
 size_t template_skip(struct str source, size_t open)
 {
-	struct str inner;
+	struct str inner = STR_NULL;
 	size_t end = placeholder_end(source, open, &inner);
 
 	return end == SIZE_MAX ? source.len : end;
@@ -407,7 +408,7 @@ static void add_placeholder(struct template_builder *b, struct str inner, enum t
 
 bool template_is_json_value(struct str source)
 {
-	struct str inner;
+	struct str inner = STR_NULL;
 
 	return template_find(source, 0) == 0 && placeholder_end(source, 0, &inner) == source.len &&
 	       cut_filter(&inner) == FILTER_JSON;
@@ -416,7 +417,7 @@ bool template_is_json_value(struct str source)
 void template_add(struct template_builder *b, struct str source, enum template_place place, const char *pointer)
 {
 	size_t at = 0, open;
-	struct str inner;
+	struct str inner = STR_NULL;
 
 	while ((open = template_find(source, at)) != SIZE_MAX) {
 		if (open > at)

@@ -365,6 +365,32 @@ static void test_strangers_and_the_operators_secrets(void **state)
 	expect(&f, 0, NULL);
 }
 
+#define TEMPLATE(params) "{\"class_path\": \"fairforge.http\", \"params\": {\"answer\": \"/a\", " params "}}"
+#define ASKING(params)   "{\"connector\": " TEMPLATE(params) ", \"datasets\": [" KIT_DATASET "]}"
+
+static void test_whose_template_may_do_what(void **state)
+{
+	static const char own[] = "FAIRFORGE_CONNECTOR=" TEMPLATE("\"url\": \"https://bot.example/{{env.BOT_KEY}}\"");
+	const char *const env[] = { "BOT_KEY=" KIT_KEY, own, NULL };
+	const char *secret = ASKING("\"url\": \"https://bot.example/\", \"headers\": {\"X-Key\": \"{{env.BOT_KEY}}\"}");
+	const char *far = ASKING("\"url\": \"https://bot.example/\", \"login\": {\"url\": \"http://id.example/\"}");
+	const char *plain = ASKING("\"url\": \"http://127.0.0.1:8080/\"");
+	struct found f = check((struct kit_request){ .text = secret }, env);
+
+	(void)state;
+	expect(&f, 0, "warning /connector/params/url: Variables of the environment go to https://bot.example:443.");
+	f = check((struct kit_request){ .text = far }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/login/url: Plain http to id.example");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = secret }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/headers/X-Key: {{env.BOT_KEY}} can only be used by the operator");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = far }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/login/url: The login must go to the same scheme, host and port");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = plain }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/url: Only https is allowed");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = "{\"datasets\": [" KIT_DATASET "]}" }, env);
+	expect(&f, 0, "Variables of the environment go to https://bot.example:443");
+}
+
 static void test_strangers_lower_limits_only(void **state)
 {
 	const char *const env[] = { "FAIRFORGE_CONCURRENCY=4", NULL };
@@ -453,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_environment_options_are_named),
 		cmocka_unit_test(test_plain_http_needs_a_local_host_or_a_permission),
 		cmocka_unit_test(test_strangers_and_the_operators_secrets),
+		cmocka_unit_test(test_whose_template_may_do_what),
 		cmocka_unit_test(test_strangers_lower_limits_only),
 		cmocka_unit_test(test_a_payload_is_alone),
 		cmocka_unit_test(test_wrong_engine_options),
