@@ -37,7 +37,14 @@ extern "C" {
 
 #ifdef __cplusplus
 #define FF_INIT(type) ff_init_<type>()
+#define FF_ZERO \
+	{       \
+	}
 #else
+#define FF_ZERO   \
+	{         \
+		0 \
+	}
 #define FF_INIT(type)                \
 	{                            \
 		.size = sizeof(type) \
@@ -111,7 +118,7 @@ struct ff_engine_options {
 };
 
 FF_API int ff_engine_new(const struct ff_engine_options *options, struct ff_engine **ret, struct ff_error *err);
-/* Frees it with its runs (cancelled at once, without events). NULL is fine. Not from inside a callback. */
+/* Frees it with its runs (cancelled at once, without events). NULL is fine. Not from inside a callback. Waits for worker processes to end: at most 3 s. */
 FF_API void ff_engine_free(struct ff_engine *engine);
 
 /* For a foreign loop: poll fd for reading, at most timeout_ms (-1: no limit), then call process. Call process once after every start or cancel. */
@@ -193,6 +200,164 @@ struct ff_counts {
 	int64_t input_tokens, output_tokens; /* -1: nothing was measured */
 };
 
+/* ---- custom runners ---- */
+
+/*
+ * A runner answers turns in C: in the program itself (ff_run_options.runner) or in a shared library (`fairforge run --plugin`, docs/plugins.md).
+ * It gets the life of a turn for free: the concurrency limit, deadlines, retries, outcomes, progress, summaries.
+ *
+ *     static void run_batch(void *state, const struct ff_batch *batch, struct ff_completion done)
+ *     {
+ *             ff_complete_text(done, "Paris");
+ *     }
+ *     const struct ff_runner_type my_runner = {
+ *             .size = sizeof my_runner, .abi = FF_RUNNER_ABI, .name = "my system", .run_batch = run_batch,
+ *     };
+ *
+ * Threads: open, run_batch, run_dataset, cancel and close are called by the thread that drives the engine, one after the other, and everything waits while
+ * they run: work that takes time belongs into threads (or processes, or a loop) of the runner. Completions may come from any thread at any time.
+ */
+
+/* Version of everything in this section. A struct may grow at its end without a new version: `size` says how far it goes. */
+#define FF_RUNNER_ABI 1u
+
+/* Text of the input: UTF-8 and NUL-terminated, but it may contain a NUL. ptr is NULL where the input has null. */
+struct ff_text {
+	const char *ptr;
+	size_t len;
+};
+
+/*
+ * One batch to answer. It is the call's own copy: readable, from any thread, until its completion was called (of a dataset: until the dataset's
+ * was), or until close has returned.
+ */
+struct ff_batch {
+	size_t size;
+	uint64_t session;    /* this session's own number in the run (a session_id may stand in a file twice) */
+	size_t index;        /* place in the conversation, from 0 */
+	size_t count;        /* turns of the conversation */
+	unsigned attempt;    /* 0, then 1, ... when the turn is tried again */
+	uint64_t timeout_ms; /* what is left of the turn's time; 0: no limit */
+	struct ff_text session_id, assistant_id, language, context;
+	struct ff_text qa_id, query, assistant, ground_truth_assistant;
+	struct ff_text prompt; /* what a language model would be sent: the query, with the context before it when there is one */
+	struct ff_text observation, logprobs, agentic, ground_truth_agentic, weight; /* as JSON: "null", "{}", "0.5" */
+};
+
+enum ff_retryable { FF_RETRY_DEFAULT = 0, FF_RETRY_YES = 1, FF_RETRY_NO = 2 };
+
+/* How a turn ended. FF_INIT, then `answer` or `error`. Texts are copied before the completion returns. */
+struct ff_answer {
+	size_t size;        /* Required */
+	const char *answer; /* the answer; either this or error */
+	size_t answer_len;  /* Optional: 0: strlen(answer) */
+	const char *error;  /* one sentence that says what went wrong: becomes "[ERROR] sentence" */
+	/* Optional: a word of ff_outcome_at. An answer: ok (default), empty (default for ""), truncated, refused, filtered, tool_only.
+	 * An error: http_5xx (default: the system failed), rate_limited, timeout, transport, http_4xx, bad_reply. */
+	const char *outcome;
+	enum ff_retryable retryable; /* Optional: default: rate_limited, timeout, transport and http_5xx are */
+	int64_t retry_after_ms; /* Optional: with an error: nothing is started before that; more than two minutes ends the run. 0: none */
+	double elapsed_ms; /* Optional: how long the turn took by the runner's own clock; 0: from the call to the completion */
+	int has_usage;     /* Optional: the three counts are set, -1 where one is unknown */
+	int64_t input_tokens, output_tokens, total_tokens;
+	int http_status;                                /* Optional: 100..999, when the system was reached over HTTP */
+	const char *finish_reason, *model, *request_id; /* Optional: for the record */
+	const char
+	        *batch_json; /* Optional: a JSON object with fields of the batch that changed: {"observation": "from the cache"} */
+	size_t batch_json_len; /* Optional: 0: strlen(batch_json) */
+};
+
+/*
+ * Who waits for an answer: a value, valid for ever. complete may be called from any thread, inside run_batch or later. What comes a second time, after
+ * the turn's time was over or after the run has gone is ignored, with a line in the log. A turn whose completion never comes ends by its deadline.
+ */
+struct ff_completion {
+	uint64_t id; /* of the call: never used twice in a process */
+	void (*complete)(uint64_t id, const struct ff_answer *answer);
+};
+
+/* A dataset to run as a whole. `completions[i]` takes the answer of `batches[i]`, as soon as there is one, in any order. */
+struct ff_dataset {
+	size_t size;
+	uint64_t session;
+	struct ff_text session_id, assistant_id, language, context;
+	const struct ff_batch *const
+	        *batches; /* what is to be run: after a failure that is tried again, not what was answered before */
+	const struct ff_completion *completions;
+	size_t batch_count;
+	uint64_t timeout_ms; /* what is left of the first turn's time; 0: no limit */
+};
+
+/* What open gets; valid during the call. */
+struct ff_runner_args {
+	size_t size;
+	const struct ff_setting *args; /* as they were given, with env:NAME and file:PATH resolved */
+	size_t arg_count;
+	uint32_t concurrency; /* turns (with run_dataset: datasets) that the run has in flight at most */
+	void *user;           /* ff_run_options.runner_user; NULL in a plugin */
+};
+
+#define FF_RUNNER_ORDERED 1u /* the turns of a session come one after the other, the next only after the answer to the one before */
+
+struct ff_runner_type {
+	size_t size;                 /* Required: sizeof(struct ff_runner_type) */
+	uint32_t abi;                /* Required: FF_RUNNER_ABI */
+	uint32_t flags;              /* Optional: FF_RUNNER_... */
+	const char *name;            /* Required: for messages; at most 120 bytes */
+	uint32_t max_concurrency;    /* Optional: calls at once at most; 0: what the run's options say */
+	int32_t default_max_retries; /* Optional: extra attempts a turn, where no option says */
+	/* Optional: takes the arguments. 0 and *ret_state, or not 0 with one sentence in err->text: then the run does not start (exit 64). */
+	int (*open)(const struct ff_runner_args *args, void **ret_state, struct ff_error *err);
+	/* Required, unless there is run_dataset: answers a turn through `done`. */
+	void (*run_batch)(void *state, const struct ff_batch *batch, struct ff_completion done);
+	/* Optional, instead of run_batch: executes a whole dataset, answers each batch, then ends it: ff_complete(done, NULL), or with an error, which
+	 * the batches without an answer then have. Turns count in the order of the conversation. */
+	void (*run_dataset)(void *state, const struct ff_dataset *dataset, struct ff_completion done);
+	/* Optional: nobody waits for this call any more (`id` of run_batch's or run_dataset's `done`). Complete it soon, with anything: that says
+	 * that the runner is done with the batch. */
+	void (*cancel)(void *state, uint64_t id);
+	/* Optional: the run is over. When it returns, no thread of the runner may use the state or a batch any more. */
+	void (*close)(void *state);
+};
+
+/* The data symbol of a plugin: `const struct ff_runner_type fairforge_plugin = { ... };` with default visibility. */
+#define FF_PLUGIN_SYMBOL "fairforge_plugin"
+
+/* Whether the struct fits this version: 0, or FF_R_USAGE with one sentence. Reads no further than it says it goes. */
+FF_API int ff_runner_check(const struct ff_runner_type *type, struct ff_error *err);
+
+/* Helpers that need no library, so that a plugin links nothing. */
+static inline void ff_complete(struct ff_completion done, const struct ff_answer *answer)
+{
+	done.complete(done.id, answer);
+}
+static inline void ff_complete_text(struct ff_completion done, const char *text)
+{
+	struct ff_answer answer = FF_ZERO;
+	answer.size = sizeof(answer);
+	answer.answer = text ? text : "";
+	done.complete(done.id, &answer);
+}
+static inline void ff_complete_error(struct ff_completion done, const char *sentence)
+{
+	struct ff_answer answer = FF_ZERO;
+	answer.size = sizeof(answer);
+	answer.error = sentence ? sentence : "The runner failed without saying why.";
+	done.complete(done.id, &answer);
+}
+/* The value of an argument, or NULL. */
+static inline const char *ff_runner_arg(const struct ff_runner_args *args, const char *name)
+{
+	for (size_t i = args->arg_count; i-- > 0;) { /* the last one counts */
+		const char *a = args->args[i].name, *b = name;
+		while (*a && *a == *b)
+			a++, b++;
+		if (*a == *b)
+			return args->args[i].value;
+	}
+	return NULL;
+}
+
 struct ff_run_options {
 	size_t size;                   /* Required */
 	const struct ff_input *inputs; /* Required: one payload, or datasets from one or more documents */
@@ -210,6 +375,23 @@ struct ff_run_options {
 	size_t output_count;
 	void (*on_event)(void *user, const struct ff_event *event); /* Optional; from ff_engine_process */
 	void *user;
+
+	/* Optional: a custom runner answers the turns, instead of a connector. Alive until the run is freed. */
+	const struct ff_runner_type *runner;
+	void *runner_user;
+	const struct ff_setting *runner_args; /* what its open gets; "env:NAME" and "file:PATH" are resolved (operator only) */
+	size_t runner_arg_count;
+
+	/*
+	 * Optional: a program that answers the turns, instead of a connector (docs/worker-protocol.md). Split into words as a shell does it; no shell runs
+	 * it. ff_run_start and ff_check wait until it has said that it can start: up to a minute, or the option connect_timeout_ms.
+	 */
+	const char *worker;
+	unsigned workers;                    /* Optional: processes, up to 256; 0: 1 */
+	const struct ff_setting *worker_env; /* Optional: environment beside the usual; value NULL: copied from ours */
+	size_t worker_env_count;
+	const struct ff_setting *worker_args; /* Optional: `args` of its hello; value: as for params */
+	size_t worker_arg_count;
 };
 
 /*

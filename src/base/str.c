@@ -99,6 +99,32 @@ struct str str_trim(struct str s)
 	return s;
 }
 
+static bool is_unicode_space(uint32_t c)
+{
+	return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+/* Bytes of the white-space character at p[0..len), 0 when there is none. */
+static size_t space_length(const char *p, size_t len)
+{
+	size_t n = utf8_sequence_length(p, len);
+
+	return n && is_unicode_space(utf8_decode(p, n)) ? n : 0;
+}
+
+struct str utf8_trim(struct str s)
+{
+	size_t n = 1, back;
+
+	while (s.len && (n = space_length(s.ptr, s.len)) != 0)
+		s = str_of(s.ptr + n, s.len - n);
+	for (n = 1; s.len && n; s.len -= n)
+		for (n = 0, back = 1; back <= 3 && back <= s.len && !n; back++)
+			n = space_length(s.ptr + s.len - back, back) == back ? back : 0;
+	return s;
+}
+
 struct str str_sub(struct str s, size_t from, size_t to)
 {
 	to = MIN(to, s.len);

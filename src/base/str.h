@@ -50,6 +50,7 @@ size_t str_find(struct str s, struct str needle, size_t from);
 bool str_contains(struct str s, struct str needle);
 bool str_contains_nocase(struct str s, struct str needle);
 struct str str_trim(struct str s);                        /* without ASCII white space at both ends */
+struct str utf8_trim(struct str s);                       /* without Unicode white space at both ends, as Python's str.strip */
 struct str str_sub(struct str s, size_t from, size_t to); /* bytes [from, to), clamped */
 /* Splits *rest at the first `sep`; returns the part before it, *rest becomes the part after (STR_NULL at the end).
  * Call while rest->ptr != NULL. */

@@ -256,3 +256,20 @@ enum coerce_result coerce_bool(const struct json *v, struct json *ret)
 		}
 	return COERCE_PARSE;
 }
+
+enum coerce_result coerce_text(struct arena *a, const struct json *v, struct json *ret)
+{
+	enum coerce_result r = COERCE_OK;
+
+	if (v->type != JSON_STRING && v->type != JSON_NUMBER)
+		return COERCE_TYPE;
+	*ret = *v;
+	if (v->type == JSON_NUMBER && (memchr(v->text.ptr, '.', v->text.len) || memchr(v->text.ptr, 'e', v->text.len) ||
+	                               memchr(v->text.ptr, 'E', v->text.len)))
+		r = float_of(a, json_to_double(v), ret);
+	else if (v->type == JSON_NUMBER && str_eq(v->text, STR("-0")))
+		ret->text = STR("0");
+	if (r == COERCE_OK)
+		ret->type = JSON_STRING;
+	return r;
+}

@@ -23,5 +23,7 @@ enum coerce_result coerce_int(struct arena *a, const struct json *v, struct json
 enum coerce_result coerce_float(struct arena *a, const struct json *v, struct json *ret) WARN_UNUSED;
 /* true, false, 0, 1, and the words true/false/yes/no/on/off/t/f/y/n/1/0 in any case. */
 enum coerce_result coerce_bool(const struct json *v, struct json *ret) WARN_UNUSED;
+/* Text as it is; a number as the text that Python's str makes of it: 12, 1.5, 1e3 is 1000.0. Not pydantic's: ids that an f-string prints. */
+enum coerce_result coerce_text(struct arena *a, const struct json *v, struct json *ret) WARN_UNUSED;
 
 #endif

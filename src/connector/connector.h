@@ -44,22 +44,26 @@ struct connector {
 	const struct connector_class *class;
 	struct arena arena;
 	struct str model;
-	struct str base_url;  /* absolute http(s) URL prefix that requests go to */
-	bool base_is_default; /* the provider's own: no notice about where the key goes */
-	bool base_from_env;   /* set by the operator's environment */
-	struct str key;       /* live secret, empty when none */
+	struct str base_url;   /* absolute http(s) URL prefix that requests go to */
+	bool base_is_default;  /* the provider's own: no notice about where the key goes */
+	bool base_is_required; /* the class has no address of its own: base_url is always somebody's */
+	bool base_from_env;    /* set by the operator's environment */
+	struct str key;        /* live secret, empty when none */
 	enum key_source key_source;
 	const struct str *
 	        secrets; /* every secret that may leave (key, Authorization values of default_headers, userinfo, organisation): for the scrubber */
 	size_t secret_count;
-	bool env_secrets;    /* a secret of the environment is among them: strangers' origin rule applies */
-	struct str proxy;    /* openai_proxy; empty: none */
-	struct str cafile;   /* client_kwargs.verify as a path; empty: none */
-	bool insecure_tls;   /* client_kwargs.verify = false */
-	bool timeout_set;    /* params.timeout was given (null counts as not given) */
-	uint64_t timeout_ms; /* per read, as httpx; 0 with timeout_set: fails at once */
-	int32_t max_retries; /* extra attempts, by params.max_retries or the class's default; >= 0 */
-	bool streaming;      /* the request asks for a stream */
+	bool env_secrets;        /* a secret of the environment is among them: strangers' origin rule applies */
+	struct str proxy;        /* openai_proxy; empty: none */
+	struct str cafile;       /* client_kwargs.verify as a path; empty: none */
+	bool insecure_tls;       /* client_kwargs.verify = false */
+	bool timeout_set;        /* params.timeout was given (null counts as not given) */
+	uint64_t timeout_ms;     /* per read, as httpx; 0 with timeout_set: fails at once */
+	int32_t max_retries;     /* extra attempts, by params.max_retries or the class's default; >= 0 */
+	bool streaming;          /* the request asks for a stream */
+	bool ordered;            /* turns of a session must run in order, by what was configured (class.ordered: in any case) */
+	const char *url_param;   /* the parameter that named base_url, when the class has no address of its own; NULL: base_url */
+	struct str login_origin; /* another origin that requests go to; empty: none */
 };
 
 /* Which failures are worth another attempt: one table per class, printed by `fairforge connectors CLASS`. */
@@ -101,7 +105,8 @@ struct exchange {
 	const struct pair *headers;
 	size_t header_count;
 	struct str body;
-	uint64_t idle_timeout_ms; /* overrides the run's; 0: as the run says */
+	bool once;                /* not to be sent again when its connection dies before a byte of the reply */
+	uint64_t idle_timeout_ms; /* in place of the run's, unless the user set that one; 0: as the run says */
 };
 
 enum verdict_kind {
@@ -123,6 +128,9 @@ struct verdict {
 	bool setup_error; /* FATAL: the set-up is wrong for every turn (ChatOllama's validate_model_on_init): the sentence is the run's answer */
 };
 
+/* Which of the reference's runners executes a dataset over the connector (engine/engine.h: prompt, order, summary); lib has the table. */
+enum connector_runner { CONNECTOR_LLM_RUNNER, CONNECTOR_ALQUIMIA_RUNNER };
+
 struct connector_turn;    /* state of one attempt, defined by each class */
 struct connector_session; /* state kept over the turns of a dataset, defined by a class that has session_new */
 
@@ -136,6 +144,7 @@ struct connector_class {
 	size_t param_count;
 	struct retry_rules retry;
 	bool ordered; /* turns of a session must run in order (the service keeps the conversation) */
+	enum connector_runner runner;
 
 	/* Finds every mistake before anything is sent. 0 with *ret (connector_free), FF_EUSAGE (problems has errors) or FF_ENOMEM. */
 	int (*configure)(const struct connector_class *class, const struct connector_setup *setup, struct problems *problems,

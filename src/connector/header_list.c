@@ -67,7 +67,7 @@ void header_list_secret(struct header_list *l, struct str secret)
 }
 
 /* The userinfo and its password as they stand, and the password decoded. */
-static void userinfo_secrets(struct header_list *l, struct str userinfo)
+void header_list_userinfo_secrets(struct header_list *l, struct str userinfo)
 {
 	size_t colon = str_find(userinfo, STR(":"), 0), decoded_len = 0;
 	struct str password = colon == SIZE_MAX ? STR_NULL : str_sub(userinfo, colon + 1, userinfo.len);
@@ -93,7 +93,7 @@ void header_list_set_userinfo(struct header_list *l, struct str userinfo)
 	}
 	header_list_set(l, STR("authorization"), str_from(basic));
 	header_list_secret(l, str_from(basic + sizeof "Basic " - 1));
-	userinfo_secrets(l, userinfo);
+	header_list_userinfo_secrets(l, userinfo);
 }
 
 void header_list_url_secrets(struct header_list *l, struct str url)
@@ -105,7 +105,7 @@ void header_list_url_secrets(struct header_list *l, struct str url)
 		if (url.ptr[i] == '@')
 			at = i;
 	if (at != SIZE_MAX)
-		userinfo_secrets(l, str_sub(url, start, at));
+		header_list_userinfo_secrets(l, str_sub(url, start, at));
 }
 
 static bool is_token_char(unsigned char c)
@@ -158,7 +158,7 @@ const char *key_problem(struct str key)
 	return NULL;
 }
 
-static bool looks_secret(struct str name)
+bool header_looks_secret(struct str name)
 {
 	static const char *const words[] = { "authorization", "cookie", "key", "token", "secret", "password", "credential", NULL };
 
@@ -168,8 +168,7 @@ static bool looks_secret(struct str name)
 	return false;
 }
 
-/* The whole value, and what stands behind its scheme ("Bearer …"). */
-static void note_secret(struct header_list *l, struct str value)
+void header_list_secret_value(struct header_list *l, struct str value)
 {
 	size_t blank = str_find(value, STR(" "), 0);
 
@@ -208,8 +207,8 @@ size_t header_list_set_given(struct header_list *l, const struct json *object, c
 			continue;
 		}
 		header_list_set(l, m->key, m->value.text);
-		if (looks_secret(m->key))
-			note_secret(l, m->value.text);
+		if (header_looks_secret(m->key))
+			header_list_secret_value(l, m->value.text);
 	}
 	return errors;
 }

@@ -28,11 +28,16 @@ void header_list_init(struct header_list *l, struct arena *arena);
 /* Sets a header, copying both; replaces the one with the same name (case ignored). */
 void header_list_set(struct header_list *l, struct str name, struct str value);
 void header_list_secret(struct header_list *l, struct str secret); /* copies; empty ones are dropped */
+void header_list_secret_value(struct header_list *l,
+                              struct str value); /* the whole value, and what stands behind its scheme ("Bearer ...") */
+/* Whether a value of this name is to be kept from our own text: Authorization, X-Api-Key, password, ... */
+bool header_looks_secret(struct str name);
 /*
  * Authorization: Basic for the userinfo of a base URL (nothing for an empty one), and its secrets: the encoded credentials, the userinfo and the
  * password as they stand, and the password decoded.
  */
 void header_list_set_userinfo(struct header_list *l, struct str userinfo);
+void header_list_userinfo_secrets(struct header_list *l, struct str userinfo); /* the secrets alone */
 /* The same secrets, without a header, for the userinfo of any URL ("http://user:password@proxy:3128"). */
 void header_list_url_secrets(struct header_list *l, struct str url);
 /*

@@ -37,6 +37,7 @@ static const struct {
 	[PARAM_STRING_MAP] = { "object of strings", "an object of strings" },
 	[PARAM_INT_MAP] = { "object of integers", "an object of integers by integers" },
 	[PARAM_TIMEOUT] = { "seconds", "a number of seconds" },
+	[PARAM_TEXT] = { "text", "a text or a number" },
 	[PARAM_ANY] = { "any", "a value" },
 };
 
@@ -303,6 +304,7 @@ static bool read_value(struct reading *rd, const struct place *at, const struct 
 	case PARAM_STRING_MAP: return read_string_map(rd, at, row, v, ret);
 	case PARAM_INT_MAP: return read_int_map(rd, at, row, v, ret);
 	case PARAM_TIMEOUT: return read_timeout(rd, at, row, v, ret);
+	case PARAM_TEXT: return take(rd, at, row, types[row->type].wanted, v, coerce_text(rd->arena, v, ret));
 	case PARAM_ANY: *ret = *v; return true;
 	}
 	return false;

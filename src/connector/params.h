@@ -26,6 +26,7 @@ enum param_type {
 	PARAM_STRING_MAP,     /* object of strings */
 	PARAM_INT_MAP,        /* object of integers (logit_bias) */
 	PARAM_TIMEOUT,        /* seconds: number, or numeric text read as the number */
+	PARAM_TEXT,           /* string or number, which becomes the text that Python prints */
 	PARAM_ANY             /* any value, passed on as it came */
 };
 

@@ -55,9 +55,9 @@ static size_t plain_run(const char *p, size_t len)
 	return i;
 }
 
-size_t quote_length(struct str s)
+size_t quote_inner_length(struct str s)
 {
-	size_t total = 2;
+	size_t total = 0;
 
 	for (size_t i = 0; i < s.len;) {
 		size_t run = plain_run(s.ptr + i, s.len - i);
@@ -76,6 +76,11 @@ size_t quote_length(struct str s)
 		}
 	}
 	return total;
+}
+
+size_t quote_length(struct str s)
+{
+	return quote_inner_length(s) + 2;
 }
 
 static char *write_escape(char *out, unsigned char c)
@@ -105,9 +110,8 @@ char *quote_raw(char *out, struct str text)
 	return out + text.len;
 }
 
-char *quote_write(char *out, struct str s)
+char *quote_inner_write(char *out, struct str s)
 {
-	*out++ = '"';
 	for (size_t i = 0; i < s.len;) {
 		size_t run = plain_run(s.ptr + i, s.len - i), n;
 
@@ -123,6 +127,13 @@ char *quote_write(char *out, struct str s)
 		out = n ? quote_raw(out, str_of(s.ptr + i, n)) : quote_raw(out, STR("\xEF\xBF\xBD"));
 		i += n ? n : 1;
 	}
+	return out;
+}
+
+char *quote_write(char *out, struct str s)
+{
+	*out++ = '"';
+	out = quote_inner_write(out, s);
 	*out++ = '"';
 	return out;
 }

@@ -7,8 +7,11 @@
 
 #include "base/str.h"
 
-size_t quote_length(struct str s);           /* bytes of the literal with its quotes */
-char *quote_write(char *out, struct str s);  /* writes quote_length(s) bytes; returns where it ended */
+size_t quote_length(struct str s);          /* bytes of the literal with its quotes */
+char *quote_write(char *out, struct str s); /* writes quote_length(s) bytes; returns where it ended */
+/* The same without the quotes: text inside a literal. */
+size_t quote_inner_length(struct str s);
+char *quote_inner_write(char *out, struct str s);
 char *quote_raw(char *out, struct str text); /* copies as it is; returns where it ended */
 
 #endif

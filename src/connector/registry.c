@@ -9,8 +9,10 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "connector/alquimia.h"
 #include "connector/gemini.h"
 #include "connector/groq.h"
+#include "connector/http_template.h"
 #include "connector/ollama.h"
 #include "connector/openai.h"
 #include "connector/setup.h"
@@ -20,6 +22,8 @@ static const struct connector_class *const classes[] = {
 	&openai_class,
 	&gemini_class,
 	&ollama_class,
+	&http_template_class,
+	&alquimia_class,
 };
 
 #define KNOWN_MAX 1024

@@ -32,6 +32,8 @@ static int take_field(struct sse *s, struct str name, struct str value)
 {
 	int r;
 
+	if (str_eq(name, STR("data")) && s->each_line)
+		return value.len ? s->on_event(s->user, str_of(s->type, s->type_len), value) : 0;
 	if (str_eq(name, STR("data"))) {
 		r = gather_append(&s->data, value.ptr, value.len);
 		return r != 0 ? r : gather_append(&s->data, "\n", 1);

@@ -24,6 +24,7 @@ struct sse {
 	struct gather data; /* of the event so far; ends in LF */
 	char type[64];      /* longer names are cut: none that we know is */
 	size_t type_len;
+	bool each_line; /* set it after sse_init: every data line is an event of its own, told at once; nothing is joined (Alquimia) */
 	bool started;  /* a byte came: no BOM is expected any more */
 	bool after_cr; /* the last byte was CR: an LF belongs to it */
 };

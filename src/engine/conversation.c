@@ -230,6 +230,7 @@ static void start_attempt(struct conversation *c)
 void conversation_skip(struct conversation *c, uint64_t now_us, struct str sentence)
 {
 	assert(c->state == CONVERSATION_QUEUED && c->first_call_us == 0);
+	arena_reset(&c->arena);
 	settle(c, now_us, OUTCOME_NOT_RUN, sentence);
 	check(c);
 }
@@ -365,12 +366,25 @@ static void set_times(struct conversation *c, uint64_t now_us)
 	r->stamps = kept;
 }
 
+/* A runner that has no memory for its changes leaves the batch as it is: outcome and answer count. */
+static void let_runner_settle(struct conversation *c)
+{
+	struct turn_result *result = &c->record.result;
+	const struct runner *runner = c->run->config.runner;
+	if (!runner->settle || result->replacement)
+		return;
+	if (runner->settle(result, &c->arena, &result->replacement) != 0)
+		log_warning(c->run->engine->config.logger, "dataset %zu turn %zu: out of memory for the runner's notes",
+		            c->session->index, c->attempt.batch);
+}
+
 static void settle(struct conversation *c, uint64_t now_us, enum outcome outcome, struct str text)
 {
 	struct session *session = c->session;
 	struct turn_result *result = &c->record.result;
 	result->outcome = outcome;
 	result->answer = text;
+	let_runner_settle(c);
 	set_times(c, now_us);
 	list_remove(&c->due_link);
 	if (c->first_call_us) {

@@ -45,8 +45,14 @@ struct runner {
 	/* Fills messages for a batch, in the attempt's arena. 0 or FF_ENOMEM. */
 	int (*prompt)(const struct dataset *d, size_t batch, struct arena *a, const struct message **ret_messages,
 	              size_t *ret_count);
+	/*
+	 * May be NULL. The turn has its result, whoever it came from: *ret_replacement may be set to a changed batch (its `assistant` included) that is
+	 * recorded in place of the input's. Memory in `a`, which lives until the record is kept. 0 or FF_ENOMEM: the input's batch stays as it is.
+	 */
+	int (*settle)(const struct turn_result *r, struct arena *a, const struct batch **ret_replacement);
 };
-extern const struct runner llm_runner; /* "Context:\n{context}\n\nQuestion: {query}", or the bare query */
+extern const struct runner alquimia_runner; /* the bare query, in order; a failure is noted in the batch's observation */
+extern const struct runner llm_runner;      /* "Context:\n{context}\n\nQuestion: {query}", or the bare query */
 
 enum run_end {
 	RUN_FINISHED, /* every turn was executed */

@@ -328,10 +328,11 @@ static struct http_request make_request(const struct http_attempt *h)
 		.body = e->body,
 		.proxy = c->proxy,
 		.connect_timeout_ms = x->connect_timeout_ms,
-		.idle_timeout_ms = e->idle_timeout_ms ? e->idle_timeout_ms : x->idle_timeout_ms,
+		.idle_timeout_ms = e->idle_timeout_ms && !x->options.idle_timeout_set ? e->idle_timeout_ms : x->idle_timeout_ms,
 		.total_timeout_ms = remaining_ms(h),
 		.http11 = x->options.http_version == HTTP_VERSION_1_1,
 		.fresh_connect = h->a->fresh_connect,
+		.once = e->once,
 		.insecure_tls = c->insecure_tls,
 		.cafile = c->cafile,
 	};
@@ -496,7 +497,7 @@ static void set_base(struct http_executor *x)
 	const struct connector *c = x->config.connector;
 	x->base = (struct executor){
 		.ops = &http_executor_ops,
-		.ordered = c->class->ordered,
+		.ordered = c->class->ordered || c->ordered,
 		.target_origin = x->url.origin,
 		.target_key_hash = map_hash(c->key),
 		.default_max_retries = c->max_retries,

@@ -56,7 +56,7 @@ static void end_dataset(struct run *r, struct session *session, uint64_t now_us)
 		.successes = session->successes,
 		.failures = session->failures,
 		.total_execution_time_ms = total_ms,
-		.avg_batch_time_ms = session->batch_count ? total_ms / (double)session->batch_count : 0,
+		.avg_batch_time_ms = session->batch_count ? session->execution_ms / (double)session->batch_count : 0,
 	};
 	struct error err = { 0 };
 	if (!r->is_void && r->config.sink->ops->dataset_end &&

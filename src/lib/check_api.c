@@ -25,8 +25,20 @@ static void fill(const struct request *req, struct ff_check_result *ret)
 		copy_text(ret->connector, sizeof(ret->connector), str_from(req->connector->class->name));
 		copy_text(ret->model, sizeof(ret->model), req->connector->model);
 	}
+	if (req->worker_name) {
+		copy_text(ret->connector, sizeof(ret->connector), STR("worker"));
+		copy_text(ret->model, sizeof(ret->model), str_from(req->worker_name));
+	}
 	if (req->has_target)
 		copy_text(ret->origin, sizeof(ret->origin), str_from(req->target.origin));
+}
+
+/* The parameter that says where the secrets of the notice go. */
+static const char *notice_pointer(const struct request *req)
+{
+	const char *name = req->connector->url_param;
+
+	return request_param_at((struct request *)req, name ? name : "base_url");
 }
 
 /* Lack of memory has no finding of its own: it is told like one. */
@@ -38,7 +50,7 @@ static void report(const struct request *req, int code, void (*on_problem)(void 
 	if (code == FF_ENOMEM)
 		on_problem(user, &(struct ff_problem){ FF_PROBLEM_ERROR, "", "", "Out of memory." });
 	if (req->notice)
-		on_problem(user, &(struct ff_problem){ FF_PROBLEM_WARNING, "", "/connector/params/base_url", req->notice });
+		on_problem(user, &(struct ff_problem){ FF_PROBLEM_WARNING, "", notice_pointer(req), req->notice });
 }
 
 int ff_check(struct ff_engine *engine, const struct ff_run_options *options,

@@ -1,10 +1,12 @@
 /*
  * connector_json.c: the connector object of a request: the payload's, or the operator's default (FAIRFORGE_CONNECTOR), with the flags over it.
+ * A payload's config is a connector too: that of AlquimiaRunner.
  *
  * A parameter may have several names in its class (field, alias). A flag replaces all of them, else an alias that stands in the payload would win
  * over the flag. Secrets that come by flag, environment or file are made known to the scrubber before anything can quote them.
  */
 #include "base/alloc.h"
+#include "connector/alquimia.h"
 #include "lib/internal.h"
 #include "lib/request.h"
 #include "lib/setting.h"
@@ -160,32 +162,105 @@ static int from_environment(struct request *req, struct json *ret)
 	                    sentence);
 }
 
-/* Payload's connector, else (no config either) the environment's, else an empty one that --connector fills. 1, 0 (none) or negative. */
+/* ---- config: AlquimiaRunner ---- */
+
+/* Whether the payload's config, and no connector, says what is asked. */
+static bool config_counts(const struct request *req)
+{
+	const struct payload *p = req->payload;
+
+	if (!p || !json_truthy(p->config))
+		return false;
+	return !req->ro.connector || connector_class_find(str_from(req->ro.connector)) == &alquimia_class;
+}
+
+/* The reference looks for its own members in a config and sees no others. */
+static int known_members(struct request *req, const struct json *config, struct json *ret, struct problems *problems)
+{
+	struct members m = { arena_calloc(&req->arena, (size_t)config->count + 1, sizeof(struct json_member)), 0 };
+
+	if (!m.list)
+		return FF_ENOMEM;
+	for (uint32_t i = 0; i < config->count; i++) {
+		char at[256] = "/config";
+
+		if (find_row(&alquimia_class, config->members[i].key)) {
+			m.list[m.count++] = config->members[i];
+			continue;
+		}
+		json_pointer_push(at, sizeof(at), config->members[i].key);
+		problem_warning(problems, at, "A config has no such member: it is ignored.");
+	}
+	*ret = (struct json){ .type = JSON_OBJECT, .count = m.count, .members = m.list };
+	return problems->nomem ? FF_ENOMEM : 0;
+}
+
+/* {"class_path": AlquimiaRunner, "params": config}. NULL: an empty config. */
+static int config_base(struct request *req, const struct json *config, struct json *ret)
+{
+	struct json_member *members = arena_calloc(&req->arena, 2, sizeof(*members));
+	struct json params = { .type = JSON_OBJECT };
+	struct problems problems;
+	int r = 0;
+
+	if (!members)
+		return FF_ENOMEM;
+	req->params_at = "/config";
+	if (config && config->type != JSON_OBJECT)
+		return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", "/config", "The config must be an object, not %s %s.",
+		                    config->type == JSON_ARRAY ? "an" : "a", json_type_name(config->type));
+	problems_init(&problems);
+	if (config)
+		r = known_members(req, config, &params, &problems);
+	if (!r)
+		r = request_take(req, STEP_CONFIG, "", &problems, FF_EUSAGE);
+	problems_release(&problems);
+	members[0] =
+	        (struct json_member){ STR("class_path"), { .type = JSON_STRING, .text = str_from(alquimia_class.class_paths[0]) } };
+	members[1] = (struct json_member){ STR("params"), params };
+	*ret = (struct json){ .type = JSON_OBJECT, .count = 2, .members = members };
+	return r;
+}
+
+/* ---- what it is ---- */
+
+/*
+ * In this order: the payload's connector; its config; the environment's connector; an empty one that --connector fills; for a payload without a word about
+ * it an empty config, as in the reference. 1, 0 (none) or negative.
+ */
 static int choose_base(struct request *req, struct json *ret, bool *ret_operator)
 {
 	const struct payload *p = req->payload;
+	bool has_config = config_counts(req);
 	int r;
 
 	*ret = (struct json){ .type = JSON_OBJECT };
-	*ret_operator = !(p && json_truthy(p->connector));
-	if (!*ret_operator) {
+	*ret_operator = !has_config && !(p && json_truthy(p->connector));
+	if (p && json_truthy(p->connector)) {
 		*ret = *p->connector;
 		return 1;
 	}
-	if (p && json_truthy(p->config) && !req->ro.connector)
-		return 0;
+	if (has_config)
+		return (r = config_base(req, p->config, ret)) ? r : 1;
 	r = from_environment(req, ret);
-	if (r == 0)
-		*ret = (struct json){ .type = JSON_OBJECT };
-	return r ? r : req->ro.connector != NULL;
+	if (r)
+		return r;
+	*ret = (struct json){ .type = JSON_OBJECT };
+	if (req->ro.connector)
+		return 1;
+	if (!p || req->ro.model || req->ro.param_count)
+		return 0;
+	return (r = config_base(req, NULL, ret)) ? r : 1;
 }
 
 int request_connector_json(struct request *req, struct json *ret, bool *ret_found, bool *ret_operator)
 {
 	struct problems problems;
 	struct json base;
-	int r = choose_base(req, &base, ret_operator);
+	int r;
 
+	req->params_at = "/connector/params";
+	r = choose_base(req, &base, ret_operator);
 	*ret_found = r > 0;
 	if (r <= 0)
 		return r;

@@ -218,6 +218,7 @@ void ff_engine_free(struct ff_engine *engine)
 	engine_free(engine->engine);
 	if (engine->transport)
 		http_curl_free(engine->transport);
+	child_keeper_free(engine->keeper);
 	if (engine->loop) {
 		deferred_cancel(&engine->wake);
 		loop_free(engine->loop);

@@ -9,6 +9,8 @@
  *   connector_json.c  the connector object of a request: payload, flags and environment in one
  *   request.c      inputs, options and connector → a request that can run, or everything that is wrong with it
  *   target.c       where requests go: origin rules, notices, descriptor limit
+ *   worker_setup.c  a worker instead of a connector: command, environment, hello
+ *   words.c        a command split into words
  *   output.c       one output of a run: a sink that knows whether its document is whole
  *   run_api.c      struct ff_run: a request on the engine, its events and its end
  *   check_api.c    a request that is only looked at
@@ -25,6 +27,7 @@
 #include "base/secret.h"
 #include "engine/engine.h"
 #include "fairforge/fairforge.h"
+#include "net/child.h"
 #include "net/http.h"
 #include "net/loop.h"
 
@@ -40,6 +43,7 @@ struct ff_engine {
 	struct loop *loop;
 	struct http_transport *transport;
 	struct engine *engine;
+	struct child_keeper *keeper; /* of worker processes; NULL before the first */
 	struct deferred wake;   /* does nothing: an iteration is what engine_step needs */
 	struct list runs;       /* struct ff_run.link */
 	char *cafile;           /* NULL: the system's */

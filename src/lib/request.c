@@ -98,6 +98,13 @@ int request_fail(struct request *req, enum request_step step, int code, const ch
 	return r;
 }
 
+const char *request_param_at(struct request *req, const char *name)
+{
+	const char *at = arena_printf(&req->arena, "%s/%s", req->params_at, name);
+
+	return at ? at : "";
+}
+
 int request_guard(struct request *req, struct str secret)
 {
 	struct guard *g = ARENA_NEW(&req->arena, struct guard);
@@ -117,10 +124,12 @@ static int guard_connector(struct request *req)
 	return 0;
 }
 
-static void warn_short_key(const struct connector *c, struct problems *problems)
+static void warn_short_key(struct request *req, struct problems *problems)
 {
+	const struct connector *c = req->connector;
+
 	if (c->key.len && c->key.len < SECRET_MIN_BYTES)
-		problem_warning(problems, c->key_source == KEY_FROM_ENV ? "" : "/connector/params/api_key",
+		problem_warning(problems, c->key_source == KEY_FROM_ENV ? "" : request_param_at(req, "api_key"),
 		                "The key is shorter than %d characters: it is not masked in messages.", SECRET_MIN_BYTES);
 }
 
@@ -131,11 +140,12 @@ static void lower_for_stranger(struct request *req, struct problems *problems)
 	int32_t most = req->options.max_retries >= 0 ? req->options.max_retries : OPTIONS_STRANGER_RETRIES;
 
 	if (c->max_retries > most) {
-		problem_warning(problems, "/connector/params/max_retries", "More than %d extra attempts are not given here.", most);
+		problem_warning(problems, request_param_at(req, "max_retries"), "More than %d extra attempts are not given here.",
+		                most);
 		c->max_retries = most;
 	}
 	if (c->timeout_set && req->options.idle_timeout_ms && c->timeout_ms > req->options.idle_timeout_ms) {
-		problem_warning(problems, "/connector/params/timeout", "A timeout of more than %llu ms is not given here.",
+		problem_warning(problems, request_param_at(req, "timeout"), "A timeout of more than %llu ms is not given here.",
 		                (unsigned long long)req->options.idle_timeout_ms);
 		c->timeout_ms = req->options.idle_timeout_ms;
 	}
@@ -145,7 +155,7 @@ static int configure(struct request *req, const struct json *object, bool operat
 {
 	bool stranger = req->engine->role == FF_ROLE_STRANGER;
 	struct connector_setup setup = {
-		.pointer = "/connector/params",
+		.pointer = req->params_at,
 		.env = lib_getenv_user,
 		.env_user = req->engine,
 		.stranger = stranger && !operators_own,
@@ -157,39 +167,19 @@ static int configure(struct request *req, const struct json *object, bool operat
 		return r;
 	if (guard_connector(req))
 		return FF_ENOMEM;
-	warn_short_key(req->connector, problems);
+	warn_short_key(req, problems);
 	if (setup.stranger)
 		lower_for_stranger(req, problems);
 	return 0;
 }
 
-/* Alquimia mode: what the reference says about a config, in its order. Numbers count as ids. */
-static int check_config(struct request *req)
+/* AlquimiaRunner is a config, however it was written down: the answer is the reference's sentence alone. */
+static enum request_step connector_step(const struct json *object)
 {
-	static const struct {
-		const char *member, *env;
-	} needed[] = {
-		{ "base_url", "ALQUIMIA_BASE_URL" }, { "api_key", "ALQUIMIA_API_KEY" }, { "agent_id", NULL }, { "channel_id", NULL }
-	};
-	const struct json *config = req->payload ? req->payload->config : NULL;
-	char pointer[64] = "/config";
+	const struct json *path = object->type == JSON_OBJECT ? json_get_lit(object, "class_path") : NULL;
+	const struct connector_class *class = path && path->type == JSON_STRING ? connector_class_find(path->text) : NULL;
 
-	if (!req->payload || req->ro.model || req->ro.param_count)
-		return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", "",
-		                    "No connector was given: name one with --connector, in the payload or in FAIRFORGE_CONNECTOR.");
-	if (config && json_truthy(config) && config->type != JSON_OBJECT)
-		return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", pointer, "The config must be an object, not %s %s.",
-		                    config->type == JSON_ARRAY ? "an" : "a", json_type_name(config->type));
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		const char *env = needed[i].env ? lib_getenv(req->engine, needed[i].env) : NULL;
-
-		if ((env && *env) || (config && json_truthy(json_get(config, str_from(needed[i].member)))))
-			continue;
-		json_pointer_push(pointer, sizeof(pointer), str_from(needed[i].member));
-		return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", pointer, "No %s provided", needed[i].member);
-	}
-	return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", pointer,
-	                    "AlquimiaRunner is not part of this version: use a connector (`fairforge connectors` lists them).");
+	return class && class->runner == CONNECTOR_ALQUIMIA_RUNNER ? STEP_CONFIG : STEP_CONNECTOR;
 }
 
 static int build_connector(struct request *req)
@@ -197,15 +187,19 @@ static int build_connector(struct request *req)
 	struct problems problems;
 	struct json object;
 	bool found = false, operators_own = false;
-	int r = request_connector_json(req, &object, &found, &operators_own), taken;
+	int r = req->ro.worker ? 0 : request_connector_json(req, &object, &found, &operators_own), taken;
 
-	if (r)
+	if (r || req->ro.worker)
 		return r;
 	if (!found)
-		return req->code && !req->payload ? 0 : check_config(req); /* an unread input may hold the connector */
+		return req->code && !req->payload /* an unread input may hold the connector */
+		               ? 0
+		               : request_fail(req, STEP_CONFIG, FF_EUSAGE, "", "",
+		                              "No connector was given: name one with --connector, in the payload or in "
+		                              "FAIRFORGE_CONNECTOR.");
 	problems_init(&problems);
 	r = configure(req, &object, operators_own, &problems);
-	taken = r == FF_ENOMEM ? r : request_take(req, STEP_CONNECTOR, "", &problems, FF_EUSAGE);
+	taken = r == FF_ENOMEM ? r : request_take(req, connector_step(&object), "", &problems, FF_EUSAGE);
 	problems_release(&problems);
 	return r ? r : taken;
 }
@@ -218,8 +212,8 @@ static int check_target(struct request *req)
 int request_build(struct request *req, struct ff_engine *engine, const struct ff_run_options *options, bool everything)
 {
 	static int (*const steps[])(struct request *) = {
-		request_check_flags, request_open_inputs, request_check_datasets, request_read_options,
-		build_connector,     check_target,        request_join_inputs,
+		request_check_flags,  request_check_worker, request_open_inputs, request_refuse_code, request_check_datasets,
+		request_read_options, build_connector,      check_target,        request_join_inputs, request_start_worker,
 	};
 
 	*req = (struct request){ .engine = engine, .ro = *options };
@@ -239,6 +233,8 @@ int request_build(struct request *req, struct ff_engine *engine, const struct ff
 void request_release(struct request *req)
 {
 	dataset_source_free(req->source);
+	if (req->executor)
+		req->executor->ops->free(req->executor);
 	for (size_t i = 0; i < req->input_count; i++) {
 		dataset_source_free(req->inputs[i].source);
 		payload_free(req->inputs[i].payload);
@@ -303,7 +299,8 @@ int request_answer(const struct request *req, struct buf *out)
 		append_finding(req, out, &first->problem);
 		return buf_failed(out);
 	}
-	if (count == 1 && (!*prefix || !strcmp(first->problem.text, "connector.class_path is required")))
+	if (req->failed == STEP_CONFIG ||
+	    (count == 1 && (!*prefix || !strcmp(first->problem.text, "connector.class_path is required"))))
 		return buf_append_str(out, str_from(first->problem.text));
 	if (count > 1 && *prefix)
 		buf_printf(out, "%s (%zu problems):", prefix, count);

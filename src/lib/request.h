@@ -28,7 +28,8 @@
 	X(STEP_OPTIONS, "The options are not valid")        \
 	X(STEP_CONNECTOR, "Failed to create LLM connector") \
 	X(STEP_CONFIG, "")                                  \
-	X(STEP_TARGET, "")
+	X(STEP_TARGET, "")                                  \
+	X(STEP_WORKER, "")
 
 enum request_step {
 #define X(name, prefix) name,
@@ -65,7 +66,17 @@ struct request {
 	struct dataset_source *source; /* all inputs joined and rewound; NULL once the engine has it */
 	size_t datasets, batches;
 	struct options options;
+	const char *params_at;       /* where the connector's parameters stand: "/connector/params", or "/config" */
 	struct connector *connector; /* NULL once the executor has it */
+	/* A worker instead of a connector (worker_setup.c). */
+	bool worker_ready;              /* the flags are good: it may be started */
+	const char *const *worker_argv; /* NULL-terminated, in the arena */
+	const char **worker_envp;
+	struct str worker_args; /* a JSON object */
+	uint64_t welcome_timeout_ms;
+	struct executor *executor; /* with the first welcome; NULL once the run has it, or without a worker */
+	const char *worker_name;   /* what it calls itself */
+	const char *target_name;   /* what answers, for sentences, when it is no origin; NULL */
 	struct url_parts target;
 	bool has_target;
 	const char *notice;   /* where the key goes, when that is not the provider's own address; NULL */
@@ -91,6 +102,8 @@ int request_take(struct request *req, enum request_step step, const char *file, 
 /* One finding with a sentence. Returns code, or FF_ENOMEM. */
 int request_fail(struct request *req, enum request_step step, int code, const char *file, const char *pointer, const char *format,
                  ...) PRINTF_LIKE(6, 7) WARN_UNUSED;
+/* "/config/base_url": where a parameter stands, in the request's arena; "" when memory is short. */
+const char *request_param_at(struct request *req, const char *name);
 /* Lets the scrubber know a secret as long as the request lives. 0 or FF_ENOMEM. */
 int request_guard(struct request *req, struct str secret) WARN_UNUSED;
 
@@ -101,8 +114,15 @@ int request_join_inputs(struct request *req) WARN_UNUSED;
 /* run_options.c: defaults, environment, payload, flags; a stranger only lowers. */
 int request_check_flags(struct request *req) WARN_UNUSED;
 int request_read_options(struct request *req) WARN_UNUSED;
-/* connector_json.c: the connector object of the request. *ret_found false: there is none. *ret_operator: it is the operator's own. */
+/*
+ * connector_json.c: the connector object of the request, a config as one of AlquimiaRunner; sets params_at. *ret_found false: there is none.
+ * *ret_operator: it is the operator's own.
+ */
 int request_connector_json(struct request *req, struct json *ret, bool *ret_found, bool *ret_operator) WARN_UNUSED;
+/* worker_setup.c: flags and environment of a worker; a payload that names code; the start, until the first welcome. */
+int request_check_worker(struct request *req) WARN_UNUSED;
+int request_refuse_code(struct request *req) WARN_UNUSED;
+int request_start_worker(struct request *req) WARN_UNUSED;
 /* target.c: origin rules, descriptor limit, the notice. */
 int request_check_target(struct request *req) WARN_UNUSED;
 

@@ -138,7 +138,14 @@ static int make_executor(struct ff_run *run, struct executor **ret, struct error
 		.wall_ms = wall_ms,
 		.clock_user = engine,
 	};
-	int r = http_executor_new(&config, ret, err);
+	int r;
+
+	if (run->request.executor) {
+		*ret = run->request.executor;
+		run->request.executor = NULL;
+		return 0;
+	}
+	r = http_executor_new(&config, ret, err);
 
 	if (r == 0)
 		run->request.connector = NULL;
@@ -159,8 +166,19 @@ static int make_sink(struct ff_run *run, struct sink **ret, struct error *err)
 	return error_nomem(err);
 }
 
+static const struct runner *runner_of(const struct connector *c)
+{
+	static const struct runner *const runners[] = {
+		[CONNECTOR_LLM_RUNNER] = &llm_runner,
+		[CONNECTOR_ALQUIMIA_RUNNER] = &alquimia_runner,
+	};
+
+	return c ? runners[c->class->runner] : &llm_runner;
+}
+
 static int start(struct ff_run *run, struct error *err)
 {
+	const struct runner *runner = runner_of(run->request.connector);
 	struct executor *executor;
 	struct run_config config;
 	struct sink *sink;
@@ -176,7 +194,7 @@ static int start(struct ff_run *run, struct error *err)
 		.options = &run->request.options,
 		.source = run->request.source,
 		.executor = executor,
-		.runner = &llm_runner,
+		.runner = runner,
 		.sink = sink,
 		.started_us = clock_monotonic_us(),
 		.total_batches = run->request.batches,

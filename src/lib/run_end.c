@@ -11,6 +11,13 @@
 
 #define EXIT_SOME_FAILED 1
 
+static const char *target_name(const struct ff_run *run)
+{
+	const char *name = run->request.target_name;
+
+	return name ? name : run->request.target.origin;
+}
+
 static uint64_t count_failures(const struct run_counts *c)
 {
 	uint64_t failures = 0;
@@ -32,14 +39,13 @@ static int finished(struct ff_run *run, const struct run_counts *c)
 	uint64_t failures = count_failures(c);
 
 	if (c->done && c->unreachable == c->done) {
-		error_set(&run->error, FF_EUNREACHABLE, run->request.target.origin, "Not one HTTP reply came from %s: %s",
-		          run->request.target.origin, run->first_failure);
+		error_set(&run->error, FF_EUNREACHABLE, target_name(run), "Not one %sreply came from %s: %s",
+		          run->request.target_name ? "" : "HTTP ", target_name(run), run->first_failure);
 		return error_exit_status(FF_EUNREACHABLE);
 	}
 	if (c->done && c->refused == c->done) {
-		error_set(&run->error, FF_EREFUSED, run->request.target.origin,
-		          "Every turn was refused by %s: check key, model and base_url. %s", run->request.target.origin,
-		          run->first_failure);
+		error_set(&run->error, FF_EREFUSED, target_name(run),
+		          "Every turn was refused by %s: check key, model and base_url. %s", target_name(run), run->first_failure);
 		return error_exit_status(FF_EREFUSED);
 	}
 	return failures ? EXIT_SOME_FAILED : 0;
@@ -86,10 +92,10 @@ static int conclude(struct ff_run *run, const struct run_counts *c)
 		return set_error(run, FF_ELIMIT);
 	case RUN_QUOTA: return quota(run, c);
 	case RUN_REFUSED:
-		error_set(&run->error, FF_EREFUSED, run->request.target.origin,
+		error_set(&run->error, FF_EREFUSED, target_name(run),
 		          "%s refused the first turns with 401, 403 or 404: check key, model and base_url; %" PRIu64
 		          " turns were not run. %s",
-		          run->request.target.origin, not_run, run->first_failure);
+		          target_name(run), not_run, run->first_failure);
 		return set_error(run, FF_EREFUSED);
 	case RUN_CANCELLED:
 		error_set(&run->error, FF_ECANCELED, "", "Interrupted: %" PRIu64 " of %" PRIu64 " turns were not run.", not_run,

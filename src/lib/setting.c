@@ -37,7 +37,8 @@ int setting_parse(struct arena *a, struct str text, struct json *ret)
 
 static bool is_text_row(const struct param_row *row)
 {
-	return row && (row->type == PARAM_STRING || row->type == PARAM_SECRET || row->type == PARAM_LITERAL);
+	return row &&
+	       (row->type == PARAM_STRING || row->type == PARAM_SECRET || row->type == PARAM_LITERAL || row->type == PARAM_TEXT);
 }
 
 /* A text parameter takes a JSON string, or null where null is allowed; everything else is the text as typed ("123", "true"). */

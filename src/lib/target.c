@@ -13,7 +13,13 @@
 /* Descriptors that are not connections: standard streams, the loop's own, inputs, outputs, a name being resolved. */
 #define OTHER_DESCRIPTORS 24
 
-static const char where[] = "/connector/params/base_url";
+/* An address that requests go to, and the parameter that names it. */
+struct place {
+	const struct url_parts *url;
+	const char *pointer;
+};
+
+static const char login_pointer[] = "/connector/params/login/url";
 
 static void check_descriptors(struct request *req, struct problems *problems)
 {
@@ -28,56 +34,106 @@ static void check_descriptors(struct request *req, struct problems *problems)
 	              req->options.concurrency, req->options.concurrency + OTHER_DESCRIPTORS, (unsigned long long)limit.rlim_cur);
 }
 
-static void check_operator(struct request *req, struct problems *problems)
+static void check_operator(struct request *req, const struct place *at, struct problems *problems)
 {
-	if (strcmp(req->target.scheme, "http") != 0 || url_host_is_local(req->target.host) || req->engine->allow_http)
+	if (strcmp(at->url->scheme, "http") != 0 || url_host_is_local(at->url->host) || req->engine->allow_http)
 		return;
-	problem_error(problems, where,
+	problem_error(problems, at->pointer,
 	              "Plain http to %s would send queries and keys unencrypted: use https, or allow it with --allow-http "
 	              "(FAIRFORGE_ALLOW_HTTP=1).",
-	              req->target.host);
+	              at->url->host);
 }
 
-static void check_stranger(struct request *req, struct problems *problems)
+static void check_stranger(struct request *req, const struct place *at, struct problems *problems)
 {
 	const struct connector *c = req->connector;
-	bool allowed = lib_origin_allowed(req->engine, req->target.origin);
+	bool allowed = lib_origin_allowed(req->engine, at->url->origin);
 	bool operators_place = c->base_is_default || c->base_from_env;
 
-	if (!allowed && strcmp(req->target.scheme, "https") != 0)
-		problem_error(problems, where, "Only https is allowed here, or an origin of FAIRFORGE_ALLOWED_ORIGINS.");
+	if (!allowed && strcmp(at->url->scheme, "https") != 0)
+		problem_error(problems, at->pointer, "Only https is allowed here, or an origin of FAIRFORGE_ALLOWED_ORIGINS.");
 	if (!allowed && !operators_place && c->env_secrets)
-		problem_error(problems, where,
+		problem_error(problems, at->pointer,
 		              "The environment's key does not go to %s: give a key in params.api_key, or leave base_url out.",
-		              req->target.origin);
+		              at->url->origin);
 	if (c->proxy.len && (!req->engine->allowed_origins || !req->engine->allowed_origins[0]))
 		problem_error(problems, "", "With a proxy configured, FAIRFORGE_ALLOWED_ORIGINS must say where requests may go.");
+}
+
+/* A template has no default address; what it takes out of the environment is told all the same, for it may be somebody else's template. */
+static int make_template_notice(struct request *req)
+{
+	const struct connector *c = req->connector;
+	bool two = c->login_origin.len > 0;
+
+	if (!c->env_secrets)
+		return 0;
+	req->notice = arena_printf(&req->arena, "Variables of the environment go to %s%s%.*s.", req->target.origin,
+	                           two ? " and " : "", STR_ARG(c->login_origin));
+	return req->notice ? 0 : FF_ENOMEM;
 }
 
 /* One line for the start of a run when secrets go elsewhere than to the provider. */
 static int make_notice(struct request *req)
 {
 	const struct connector *c = req->connector;
+	const char *whose = c->key_source == KEY_FROM_ENV ? " of the environment" : "";
 
+	if (c->url_param)
+		return make_template_notice(req);
 	if (c->base_is_default || !c->secret_count)
 		return 0;
-	req->notice = arena_printf(&req->arena, "The key%s goes to %s, which is not the default address of %s.",
-	                           c->key_source == KEY_FROM_ENV ? " of the environment" : "", req->target.origin, c->class->name);
+	if (c->base_is_required)
+		req->notice = arena_printf(&req->arena, "The key%s goes to %s.", whose, req->target.origin);
+	else
+		req->notice = arena_printf(&req->arena, "The key%s goes to %s, which is not the default address of %s.", whose,
+		                           req->target.origin, c->class->name);
 	return req->notice ? 0 : FF_ENOMEM;
 }
 
-static int parse_target(struct request *req, struct problems *problems)
+static int parse(struct str text, const char *pointer, struct problems *problems, struct url_parts *ret)
 {
 	struct error err = { 0 };
-	int r = url_parse(req->connector->base_url, &req->target, &err);
+	int r = url_parse(text, ret, &err);
 
-	if (r == FF_ENOMEM)
+	if (r && r != FF_ENOMEM)
+		problem_error(problems, pointer, "%s", err.text);
+	return r;
+}
+
+static void judge(struct request *req, const struct place *at, struct problems *problems)
+{
+	if (req->engine->role == FF_ROLE_OPERATOR)
+		check_operator(req, at, problems);
+	else
+		check_stranger(req, at, problems);
+}
+
+static int check_base(struct request *req, struct problems *problems)
+{
+	const char *name = req->connector->url_param;
+	const char *pointer = request_param_at(req, name ? name : "base_url");
+	int r = parse(req->connector->base_url, pointer, problems, &req->target);
+
+	req->has_target = r == 0;
+	if (r == 0)
+		judge(req, &(struct place){ &req->target, pointer }, problems);
+	return r;
+}
+
+/* Where a session logs in, when that is another origin. */
+static int check_login(struct request *req, struct problems *problems)
+{
+	struct url_parts url;
+	int r;
+
+	if (!req->connector->login_origin.len)
+		return 0;
+	r = parse(req->connector->login_origin, login_pointer, problems, &url);
+	if (r)
 		return r;
-	if (r) {
-		problem_error(problems, where, "%s", err.text);
-		return r;
-	}
-	req->has_target = true;
+	judge(req, &(struct place){ &url, login_pointer }, problems);
+	url_parts_release(&url);
 	return 0;
 }
 
@@ -87,11 +143,9 @@ int request_check_target(struct request *req)
 	int r, taken;
 
 	problems_init(&problems);
-	r = parse_target(req, &problems);
-	if (!r && req->engine->role == FF_ROLE_OPERATOR)
-		check_operator(req, &problems);
-	else if (!r)
-		check_stranger(req, &problems);
+	r = check_base(req, &problems);
+	if (r != FF_ENOMEM && check_login(req, &problems) == FF_ENOMEM)
+		r = FF_ENOMEM;
 	if (r != FF_ENOMEM)
 		check_descriptors(req, &problems);
 	taken = r == FF_ENOMEM ? r : request_take(req, STEP_TARGET, "", &problems, FF_EUSAGE);

@@ -282,3 +282,22 @@ int dataset_check(const struct json *value, const char *pointer, struct problems
 {
 	return take_dataset(value, pointer, problems, NULL, NULL);
 }
+
+int batch_update(struct batch *b, const struct json *object, const char *pointer, struct arena *arena, struct problems *problems)
+{
+	struct checker c = { pointer, NO_BATCH, problems, arena };
+	const struct json *values[ARRAY_SIZE(batch_fields)];
+	struct batch updated = *b;
+	size_t errors = problems->errors;
+	int code = 0;
+	find_fields(object, batch_fields, ARRAY_SIZE(batch_fields), values);
+	for (size_t i = 0; i < ARRAY_SIZE(batch_fields) && !code; i++)
+		if (values[i])
+			code = take_field(&c, &batch_fields[i], values[i], &updated);
+	if (code || problems->nomem)
+		return FF_ENOMEM;
+	if (problems->errors > errors)
+		return FF_EDATA;
+	*b = updated;
+	return 0;
+}

@@ -49,4 +49,9 @@ void dataset_free(struct dataset *d); /* NULL is fine */
 /* Only validates, adding problems. Same rules. 0, FF_EDATA or FF_ENOMEM. */
 int dataset_check(const struct json *value, const char *pointer, struct problems *problems) WARN_UNUSED;
 
+/* Replaces the fields of *b that the object names, by the same rules; others are ignored. Values are referenced. *b is changed on success only.
+ * 0, FF_EDATA (problems has errors, pointers below `pointer`) or FF_ENOMEM. */
+int batch_update(struct batch *b, const struct json *object, const char *pointer, struct arena *arena,
+                 struct problems *problems) WARN_UNUSED;
+
 #endif

@@ -9,6 +9,9 @@
 #include "model/dataset.h"
 #include "model/outcome.h"
 
+/* Stands before the sentence of a failed turn where its answer would be. */
+#define RESULT_ERROR_PREFIX "[ERROR] "
+
 /* Tokens as measured by the provider; -1 when it did not say (never 0 for unknown). */
 struct usage {
 	int64_t input_tokens;

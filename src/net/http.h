@@ -71,6 +71,7 @@ struct http_request {
 	uint64_t max_body_bytes;     /* 0: HTTP_MAX_BODY_BYTES */
 	bool http11;                 /* never HTTP/2 */
 	bool fresh_connect;          /* do not reuse a connection (our own retries) */
+	bool once;                   /* fails when a reused connection dies under it, instead of being sent again */
 	bool insecure_tls;           /* Ollama's client_kwargs.verify = false; operators only */
 	struct str cafile;           /* a CA bundle of its own; empty: the transport's */
 };

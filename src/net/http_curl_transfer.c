@@ -201,11 +201,22 @@ static void count_connections(struct http_transfer *x)
 	x->connections = opened;
 }
 
+/* What may be sent once only ends as it would have on a connection of its own. The result is told when libcurl gives the transfer back. */
+static int refuse_resend(struct http_transfer *x)
+{
+	x->sends++; /* libcurl has counted it */
+	x->ending = true;
+	transfer_result(x, HTTP_FAILED_SEND, "the connection to %s was closed before any reply", x->route->origin->peer);
+	return CURL_PREREQFUNC_ABORT;
+}
+
 /* The request is about to be put on a connection: the first time, or again because a reused connection died under it. */
 static int on_connected(void *transfer, char *ip UNUSED, char *local_ip UNUSED, int port UNUSED, int local_port UNUSED)
 {
 	struct http_transfer *x = transfer;
 
+	if (x->sends && x->request.once)
+		return refuse_resend(x);
 	count_connections(x);
 	x->heard_us = x->result.stamps.connected = clock_monotonic_us();
 	x->sends++;
@@ -296,7 +307,7 @@ static void complete_result(struct http_transfer *x)
 	r->status = x->head.status;
 	r->http_version = r->status ? version_number(x->easy) : 0;
 	r->reused = x->sends > 0 && x->connections == 0;
-	r->resent = x->sends > 1;
+	r->resent = x->sends > 1 && !x->request.once;
 	r->stamps.last_byte = r->stamps.first_byte ? x->heard_us : 0;
 }
 
@@ -311,7 +322,7 @@ static void leave(struct http_transfer *x)
 		origin->in_flight--;
 	}
 	x->t->stats.in_flight--;
-	x->t->stats.resent += x->sends > 1;
+	x->t->stats.resent += x->result.resent;
 	origin->users--;
 	origin_left(origin, x);
 	x->shard = NULL;

@@ -17,18 +17,14 @@
  * libuv holds a change of interest that the epoll set does not know yet: a foreign loop must then call us at once, our own uv_run
  * hands it over by itself.
  *
- * SIGPIPE: libcurl's own guard costs two sigactions a socket event, so it is off and the signal is blocked for a pass. One that came
- * meanwhile is taken out before the mask is restored: a host program that never touched SIGPIPE must not die of our peers.
+ * SIGPIPE: libcurl's own guard costs two sigactions a socket event, so it is off and the signal is blocked for a pass (sigpipe.h).
  */
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
 #include <uv.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "net/loop.h"
+#include "net/sigpipe.h"
 
 #define EVENTS_A_BREATH 32
 
@@ -247,28 +243,6 @@ int loop_timeout_ms(const struct loop *l)
 	return l->touched ? 0 : quiet_ms(l);
 }
 
-/* Blocks SIGPIPE in this thread; returns whether mask_restore has something to do. */
-static bool mask_sigpipe(sigset_t *ret_before)
-{
-	sigset_t pipe_only;
-
-	sigemptyset(&pipe_only);
-	sigaddset(&pipe_only, SIGPIPE);
-	return pthread_sigmask(SIG_BLOCK, &pipe_only, ret_before) == 0 && !sigismember(ret_before, SIGPIPE);
-}
-
-static void mask_restore(const sigset_t *before)
-{
-	static const struct timespec at_once = { 0, 0 };
-	sigset_t pipe_only;
-
-	sigemptyset(&pipe_only);
-	sigaddset(&pipe_only, SIGPIPE);
-	while (sigtimedwait(&pipe_only, NULL, &at_once) > 0 || errno == EINTR)
-		;
-	pthread_sigmask(SIG_SETMASK, before, NULL);
-}
-
 static void poll_once(struct loop *l, int timeout_ms)
 {
 	l->touched = false;
@@ -285,13 +259,12 @@ static void poll_once(struct loop *l, int timeout_ms)
 
 static int pass(struct loop *l, int timeout_ms)
 {
-	sigset_t before;
-	bool masked = mask_sigpipe(&before);
+	struct sigpipe_guard guard;
 
+	sigpipe_block(&guard);
 	poll_once(l, timeout_ms);
 	after_poll(l);
-	if (masked)
-		mask_restore(&before);
+	sigpipe_restore(&guard);
 	return uv_loop_alive(&l->uv) || !list_empty(&l->deferred) || timers_next(&l->timers) != CLOCK_NEVER;
 }
 

@@ -21,7 +21,7 @@
 #include "base/error.h"
 #include "sink/dataset_json.h"
 
-#define ERROR_PREFIX      "[ERROR] "
+#define ERROR_PREFIX      RESULT_ERROR_PREFIX
 #define LOST_SENTENCE     ERROR_PREFIX "The answer could not be kept: out of memory."
 #define LINE_DELAY_US     100000u           /* a line may wait this long for company, by the stamps of the records */
 #define SCRATCH_KEPT      ((size_t)1 << 20) /* bytes of scratch that stay for the next dataset */

@@ -3,7 +3,7 @@
     with Peer([reply(200, {"choices": [...]}), Raw(b"garbage"), Silence()]) as peer:
         ... peer.url, peer.requests
 
-Replies are served in order of the requests; the last one repeats. Nothing here sleeps: a peer that must not answer waits until it is closed.
+Replies are served in order of the requests; the last one repeats. A reply may be a function of the request ({"method", "target", "headers", "body"}). Nothing here sleeps: a peer that must not answer waits until it is closed.
 """
 import json
 import socket
@@ -109,6 +109,8 @@ class Peer:
             self.requests.append(request)
             say = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
             self.arrived.notify_all()
+        if callable(say):
+            say = say(request)
         if isinstance(say, Hold):
             say.event.wait(60)
             say = say.then

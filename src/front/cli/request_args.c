@@ -13,6 +13,8 @@
 #include "front/cli/cli.h"
 #include "front/common/args.h"
 
+#define WORKERS_MOST 256 /* the library's cap */
+
 void request_args_init(struct request_args *a)
 {
 	*a = (struct request_args){ .log_level = FF_LOG_WARNING };
@@ -124,6 +126,42 @@ int request_flag_model(void *state, const struct flag *flag, const char *value, 
 	(void)flag, (void)why;
 	((struct request_args *)state)->model = value;
 	return 0;
+}
+
+int request_flag_worker(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag, (void)why;
+	((struct request_args *)state)->worker = value;
+	return 0;
+}
+
+int request_flag_workers(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	(void)flag;
+	if (arg_u64(value, 1, WORKERS_MOST, &((struct request_args *)state)->workers))
+		return 0;
+	buf_printf(why, "must be a number from 1 to %d, not \"%s\"", WORKERS_MOST, value);
+	return -1;
+}
+
+/* NAME is copied from our environment, by the library; NAME=VALUE is set. */
+int request_flag_worker_env(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+	struct setting_list *list = &a->worker_env;
+	const char *equals = strchr(value, '=');
+	const char *name = arena_memdup(&a->arena, value, equals ? (size_t)(equals - value) : strlen(value));
+	int r;
+
+	(void)flag;
+	if (!*value || equals == value) {
+		buf_append_str(why, STR("must be NAME or NAME=VALUE"));
+		return -1;
+	}
+	r = add_setting(a, list, name, equals ? equals + 1 : "", why);
+	if (!r && !equals)
+		list->items[list->count - 1].value = NULL;
+	return r;
 }
 
 /* "name=value" */
@@ -298,6 +336,10 @@ static const char *contradiction(const struct request_args *a, int operands)
 		return "A payload and --dataset exclude each other: the payload has its own datasets.";
 	if (!operands && !a->datasets.count)
 		return "Name a payload, - for standard input, or --dataset FILE.";
+	if (a->worker && (a->connector || a->model || a->params.count))
+		return "--worker takes the place of a connector: it excludes --connector, --model and --param.";
+	if (!a->worker && (a->workers || a->worker_env.count))
+		return "--workers and --worker-env need a --worker.";
 	if (a->report.quiet && a->progress)
 		return "--quiet and --progress exclude each other.";
 	return NULL;
@@ -401,6 +443,10 @@ void request_args_run_options(const struct request_args *a, struct ff_run_option
 		.input_count = a->input_count,
 		.connector = a->connector,
 		.model = a->model,
+		.worker = a->worker,
+		.workers = (unsigned)a->workers,
+		.worker_env = a->worker_env.items,
+		.worker_env_count = a->worker_env.count,
 		.params = a->params.items,
 		.param_count = a->params.count,
 		.options = a->options.items,

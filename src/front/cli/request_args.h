@@ -27,7 +27,9 @@ struct request_args {
 	const char *payload; /* operand; NULL */
 	struct text_list datasets, outputs;
 	const char *connector, *model;
-	struct setting_list params, options;
+	const char *worker;
+	uint64_t workers;
+	struct setting_list params, options, worker_env;
 	const char *cafile;
 	bool allow_http, progress, help, version;
 	enum ff_log_level log_level;
@@ -40,6 +42,9 @@ struct request_args {
 #define REQUEST_FLAGS_WHAT                                                                                                  \
 	{ "dataset", 0, "FILE", "datasets: JSON, an array or JSONL; may be repeated", request_flag_dataset },               \
 	        { "connector", 0, "NAME", "groq, openai, gemini, ollama or a class path", request_flag_connector },         \
+	        { "worker", 0, "COMMAND", "a program that answers, instead of a connector", request_flag_worker },          \
+	        { "workers", 0, "N", NULL, request_flag_workers },                                                          \
+	        { "worker-env", 0, "NAME[=V]", "so many processes; a variable they get; again", request_flag_worker_env },  \
 	        { "model", 0, "M", "the model", request_flag_model },                                                       \
 	        { "param", 0, "K=V", "a connector parameter; K=env:NAME, K=file:PATH", request_flag_param },                \
 	        { "option", 0, "K=V", "an option of the run: see fairforge help options", request_flag_option },            \
@@ -70,7 +75,7 @@ request_flag request_flag_dataset, request_flag_output, request_flag_connector, 
         request_flag_option, request_flag_option_number, request_flag_no_adaptive, request_flag_duration, request_flag_stream,
         request_flag_accept, request_flag_cafile, request_flag_allow_http, request_flag_max_input_bytes, request_flag_max_depth,
         request_flag_log_level, request_flag_progress, request_flag_quiet, request_flag_json, request_flag_help,
-        request_flag_version;
+        request_flag_version, request_flag_worker, request_flag_workers, request_flag_worker_env;
 
 void request_args_init(struct request_args *a);
 /* Closes the inputs. */

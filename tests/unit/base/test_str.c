@@ -58,6 +58,10 @@ static void test_parts(void **state)
 	assert_true(str_eq(str_trim(STR(" \t\r\n\v\f x y \n")), STR("x y")));
 	assert_int_equal(str_trim(STR("  ")).len, 0);
 	assert_int_equal(str_trim(STR_NULL).len, 0);
+	assert_true(str_eq(utf8_trim(STR(" \x1C\xC2\xA0\xE3\x80\x80x\xC2\xA0y\xC2\x85\xE2\x80\xA8\n")), STR("x\xC2\xA0y")));
+	assert_true(str_eq(utf8_trim(STR("\xE2\x80\xA8\xC2\xA0 ")), STR("")));
+	assert_true(str_eq(utf8_trim(STR("\xA0 x \x80")), STR("\xA0 x \x80"))); /* ill-formed bytes are no blanks */
+	assert_int_equal(utf8_trim(STR_NULL).len, 0);
 	assert_true(str_eq(str_sub(STR("hello"), 1, 3), STR("el")));
 	assert_true(str_eq(str_sub(STR("hello"), 3, 99), STR("lo")));
 	assert_int_equal(str_sub(STR("hello"), 9, 3).len, 0);

@@ -88,9 +88,6 @@ static void test_reference_texts(void **state)
 		{ "{\"config\": {\"base_url\": \"https://x\", \"api_key\": \"k\", \"agent_id\": 1}, \"datasets\": [" KIT_DATASET
 		  "]}",
 		  FF_R_USAGE, "No channel_id provided" },
-		{ "{\"config\": {\"base_url\": \"https://x\", \"api_key\": \"k\", \"agent_id\": 1, \"channel_id\": 2}, "
-		  "\"datasets\": [" KIT_DATASET "]}",
-		  FF_R_USAGE, "AlquimiaRunner is not part of this version" },
 		{ "{\"config\": [1], \"datasets\": [" KIT_DATASET "]}", FF_R_USAGE, "must be an object, not an array" },
 		{ "{\"connector\": {\"params\": {}}, \"datasets\": [" KIT_DATASET "]}", FF_R_USAGE,
 		  "connector.class_path is required" },
@@ -111,6 +108,75 @@ static void test_config_reads_its_environment(void **state)
 
 	(void)state;
 	expect(&f, FF_R_USAGE, "No agent_id provided");
+}
+
+#define CONFIG(members)                                                                                                          \
+	"{\"config\": {\"base_url\": \"https://x\", \"agent_id\": 1, \"channel_id\": 2" members "}, \"datasets\": [" KIT_DATASET \
+	"]}"
+
+static void test_config_is_alquimia_runner(void **state)
+{
+	struct found f = check((struct kit_request){ .text = CONFIG(", \"api_key\": \"" KIT_KEY "\", \"color\": 3") }, NULL);
+
+	(void)state;
+	expect(&f, 0, "warning /config/color: A config has no such member");
+	expect(&f, 0, "warning /config/base_url: The key goes to https://x:443.");
+	assert_string_equal(f.result.connector, "AlquimiaRunner");
+	assert_string_equal(f.result.origin, "https://x:443");
+	f = check((struct kit_request){ .text = CONFIG(", \"api_key\": \"k\\ny\", \"api_version\": [1]") }, NULL);
+	expect(&f, FF_R_USAGE, "error /config/api_key:");
+	expect(&f, FF_R_USAGE, "error /config/api_version:");
+}
+
+static void test_config_with_flags(void **state)
+{
+	static const char text[] = CONFIG("");
+	struct found f =
+	        check((struct kit_request){ .text = text, .params = { { "api_key", KIT_KEY }, { "agent_id", "007" } } }, NULL);
+
+	(void)state;
+	expect(&f, 0, NULL);
+	f = check((struct kit_request){ .text = text, .connector = "alquimia", .params = { { "api_key", KIT_KEY } } }, NULL);
+	expect(&f, 0, NULL);
+	assert_string_equal(f.result.connector, "AlquimiaRunner");
+	f = check((struct kit_request){ .text = text, .params = { { "api_key", KIT_KEY }, { "colour", "red" } } }, NULL);
+	expect(&f, FF_R_USAGE, "AlquimiaRunner has no parameter 'colour'");
+	f = check((struct kit_request){ .text = text, .connector = "openai", .model = "m", .params = { { "api_key", KIT_KEY } } },
+	          NULL);
+	expect(&f, 0, NULL);
+	assert_string_equal(f.result.connector, "ChatOpenAI");
+	f = check((struct kit_request){ .text = KIT_DATASET, .connector = "alquimia", .params = { { "base_url", "https://x" } } },
+	          NULL);
+	expect(&f, FF_R_USAGE, "error /connector/params/api_key: No api_key provided");
+	expect(&f, FF_R_USAGE, "error /connector/params/agent_id: No agent_id provided");
+}
+
+static void test_connector_wins_over_config(void **state)
+{
+	struct found f =
+	        check((struct kit_request){ .text = "{\"connector\": {\"class_path\": \"langchain_openai.ChatOpenAI\", \"params\": "
+	                                            "{\"model\": \"m\"" WITH_KEY "}}, \"config\": {\"base_url\": 5}, "
+	                                            "\"datasets\": [" KIT_DATASET "]}" },
+	              NULL);
+
+	(void)state;
+	expect(&f, 0, NULL);
+	assert_string_equal(f.result.connector, "ChatOpenAI");
+}
+
+static void test_strangers_config_and_environment_key(void **state)
+{
+	const char *const env[] = { "ALQUIMIA_API_KEY=" KIT_KEY, "ALQUIMIA_BASE_URL=https://own.example", NULL };
+	struct found f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = CONFIG("") }, env);
+
+	(void)state;
+	expect(&f, FF_R_USAGE, "error /config/base_url: The environment's key does not go to https://x:443");
+	f = check_as(FF_ROLE_STRANGER,
+	             (struct kit_request){ .text = "{\"config\": {\"agent_id\": 1, \"channel_id\": 2}, \"datasets\": [" KIT_DATASET
+	                                           "]}" },
+	             env);
+	expect(&f, 0, NULL);
+	assert_string_equal(f.result.origin, "https://own.example:443");
 }
 
 static void test_everything_at_once(void **state)
@@ -302,6 +368,32 @@ static void test_strangers_and_the_operators_secrets(void **state)
 	expect(&f, 0, NULL);
 }
 
+#define TEMPLATE(params) "{\"class_path\": \"fairforge.http\", \"params\": {\"answer\": \"/a\", " params "}}"
+#define ASKING(params)   "{\"connector\": " TEMPLATE(params) ", \"datasets\": [" KIT_DATASET "]}"
+
+static void test_whose_template_may_do_what(void **state)
+{
+	static const char own[] = "FAIRFORGE_CONNECTOR=" TEMPLATE("\"url\": \"https://bot.example/{{env.BOT_KEY}}\"");
+	const char *const env[] = { "BOT_KEY=" KIT_KEY, own, NULL };
+	const char *secret = ASKING("\"url\": \"https://bot.example/\", \"headers\": {\"X-Key\": \"{{env.BOT_KEY}}\"}");
+	const char *far = ASKING("\"url\": \"https://bot.example/\", \"login\": {\"url\": \"http://id.example/\"}");
+	const char *plain = ASKING("\"url\": \"http://127.0.0.1:8080/\"");
+	struct found f = check((struct kit_request){ .text = secret }, env);
+
+	(void)state;
+	expect(&f, 0, "warning /connector/params/url: Variables of the environment go to https://bot.example:443.");
+	f = check((struct kit_request){ .text = far }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/login/url: Plain http to id.example");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = secret }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/headers/X-Key: {{env.BOT_KEY}} can only be used by the operator");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = far }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/login/url: The login must go to the same scheme, host and port");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = plain }, env);
+	expect(&f, FF_R_USAGE, "error /connector/params/url: Only https is allowed");
+	f = check_as(FF_ROLE_STRANGER, (struct kit_request){ .text = "{\"datasets\": [" KIT_DATASET "]}" }, env);
+	expect(&f, 0, "Variables of the environment go to https://bot.example:443");
+}
+
 static void test_strangers_lower_limits_only(void **state)
 {
 	const char *const env[] = { "FAIRFORGE_CONCURRENCY=4", NULL };
@@ -375,6 +467,10 @@ int main(void)
 		cmocka_unit_test(test_good_request),
 		cmocka_unit_test(test_reference_texts),
 		cmocka_unit_test(test_config_reads_its_environment),
+		cmocka_unit_test(test_config_is_alquimia_runner),
+		cmocka_unit_test(test_config_with_flags),
+		cmocka_unit_test(test_connector_wins_over_config),
+		cmocka_unit_test(test_strangers_config_and_environment_key),
 		cmocka_unit_test(test_everything_at_once),
 		cmocka_unit_test(test_notes_of_the_reader_are_warnings),
 		cmocka_unit_test(test_unknown_params_warn_where_the_class_drops_them),
@@ -386,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_environment_options_are_named),
 		cmocka_unit_test(test_plain_http_needs_a_local_host_or_a_permission),
 		cmocka_unit_test(test_strangers_and_the_operators_secrets),
+		cmocka_unit_test(test_whose_template_may_do_what),
 		cmocka_unit_test(test_strangers_lower_limits_only),
 		cmocka_unit_test(test_a_payload_is_alone),
 		cmocka_unit_test(test_wrong_engine_options),

@@ -1,0 +1,150 @@
+"""An exception as the failure of a turn: one sentence, an outcome, and what a retry should know.
+
+HTTP clients and vendors' SDKs agree on little: a status is in `status_code`, `status` or `response.status_code`; time-outs and broken connections are known by
+the names of their classes. Nothing of theirs is imported for that.
+"""
+import math
+import os
+import time
+import traceback
+
+SENTENCE_MOST = 600
+TRANSPORT_NAMES = {"ConnectionError", "TransportError", "APIConnectionError", "ClientConnectionError", "ServerDisconnectedError", "gaierror", "SSLError"}
+MISTAKES = (TypeError, AttributeError, NameError, ImportError, NotImplementedError, AssertionError)  # of the code: another attempt fails, too
+
+
+class RunnerExit(RuntimeError):
+    """The runner called sys.exit, or interrupted itself: inside a turn that ends the turn, not the process."""
+
+
+def contain(error):
+    """SystemExit and KeyboardInterrupt as an ordinary exception."""
+    if isinstance(error, SystemExit):
+        return RunnerExit("it called sys.exit(%s)" % ("" if error.code is None else error.code))
+    return RunnerExit("it raised KeyboardInterrupt")
+
+
+def one_line(text, most=SENTENCE_MOST):
+    text = " ".join(str(text).split())
+    return text if len(text) <= most else text[:most].rstrip() + "…"
+
+
+def message_of(error):
+    """What the exception says, without Python's notation where a better text is at hand."""
+    body = getattr(error, "body", None)  # the SDKs of OpenAI, Anthropic, Groq
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict) and isinstance(inner.get("message"), str):
+            return one_line(inner["message"])
+    problems = getattr(error, "errors", None)  # pydantic: without the input's value, which may be a key
+    if callable(problems) and type(error).__name__ == "ValidationError":
+        try:
+            return one_line("; ".join("%s: %s" % (".".join(map(str, p["loc"])) or "the whole", p["msg"]) for p in problems()))
+        except (TypeError, KeyError):
+            pass
+    if isinstance(error, KeyError) and len(error.args) == 1:
+        return one_line("the key %s is not there" % (error.args[0],))
+    try:
+        return one_line(error)
+    except Exception:  # a __str__ of the user's
+        return ""
+
+
+def place_of(error):
+    """Where it was raised: the innermost frame outside of Python's own library and installed packages, else the innermost."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
+    frames = [f for f in frames if not f.filename.startswith(ours)]
+    own = [f for f in frames if "site-packages" not in f.filename and os.path.join("lib", "python") not in f.filename and not f.filename.startswith("<")]
+    frame = (own or frames or [None])[-1]
+    return "%s line %d" % (os.path.basename(frame.filename), frame.lineno) if frame else ""
+
+
+def sentence_of(error, what):
+    """'MyRunner.run_batch raised ValueError: no such thing (my_module.py line 12).'"""
+    if isinstance(error, RunnerExit):
+        said = "%s: %s" % (what, error)
+    else:
+        text = message_of(error)
+        said = "%s raised %s%s" % (what, type(error).__name__, ": " + text if text else "")
+    place = place_of(error)
+    return said.rstrip(".") + (" (%s)." % place if place else ".")
+
+
+def _chain(error):
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__
+
+
+def status_of(error):
+    for e in _chain(error):
+        for holder in (e, getattr(e, "response", None)):
+            for name in ("status_code", "status"):
+                status = getattr(holder, name, None)
+                if type(status) is int and 300 <= status <= 599:
+                    return status
+    return None
+
+
+def retry_after_ms(error):
+    """What the reply's headers say; None when they say nothing."""
+    for e in _chain(error):
+        headers = getattr(getattr(e, "response", None), "headers", None)
+        if headers is None:
+            continue
+        try:
+            for name, unit in (("retry-after-ms", 1), ("retry-after", 1000)):
+                value = headers.get(name)
+                if value is not None:
+                    return max(0.0, _wait(str(value)) * unit)
+        except (AttributeError, TypeError, ValueError):
+            pass
+    return None
+
+
+def _wait(text):
+    """Seconds, or a date of HTTP."""
+    try:
+        wait = float(text)
+    except ValueError:
+        from email.utils import parsedate_to_datetime  # slow to import, and rarely needed
+
+        wait = parsedate_to_datetime(text).timestamp() - time.time()
+    if not math.isfinite(wait):
+        raise ValueError
+    return wait
+
+
+def _outcome(error, status):
+    if status == 429:
+        return "rate_limited"
+    if status:
+        return "http_5xx" if status >= 500 else "http_4xx"
+    for e in _chain(error):
+        names = {c.__name__ for c in type(e).__mro__}
+        if any("Timeout" in n for n in names):
+            return "timeout"
+        if names & TRANSPORT_NAMES:
+            return "transport"
+    return "http_5xx"
+
+
+def failure(error, what):
+    """Members of a reply (or of a dataset_end)."""
+    status = status_of(error)
+    reply = {"error": sentence_of(error, what), "outcome": _outcome(error, status)}
+    if status:
+        reply["http_status"] = status
+        wait = retry_after_ms(error)
+        if wait is not None and (status == 429 or status >= 500):
+            reply["retry_after_ms"] = wait
+    elif isinstance(error, MISTAKES):
+        reply["retryable"] = False
+    return reply
+
+
+def log_traceback(error):
+    traceback.print_exception(type(error), error, error.__traceback__)

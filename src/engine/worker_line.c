@@ -1,0 +1,314 @@
+/*
+ * worker_line.c: lines to a worker, and which message a line from a worker is. What a reply means for its turn stands in worker_reply.c.
+ *
+ * Members come in the order of docs/worker-protocol.md, with type and id first, so that a shell script can find them with sed.
+ */
+#include "engine/worker_line.h"
+
+#include <stdio.h>
+
+#include "base/secret.h"
+
+#define QUOTED_BYTES ((size_t)100) /* of a line that breaks the protocol */
+
+/* ---- writing ---- */
+
+static void begin(struct json_writer *w, struct buf *out, struct str type)
+{
+	json_writer_init(w, out, 0);
+	json_begin_object(w);
+	json_key_lit(w, "type");
+	json_string(w, type);
+}
+
+static void end(struct json_writer *w)
+{
+	json_end_object(w);
+	buf_append_char(w->out, '\n');
+}
+
+static void put_int(struct json_writer *w, struct str key, uint64_t value)
+{
+	json_key(w, key);
+	json_int(w, (int64_t)value);
+}
+
+static void put_text(struct json_writer *w, struct str key, struct str value)
+{
+	json_key(w, key);
+	json_string(w, value);
+}
+
+static void put_value(struct json_writer *w, struct str key, const struct json *value)
+{
+	json_key(w, key);
+	json_value(w, value);
+}
+
+static void put_timeout(struct json_writer *w, int64_t timeout_ms)
+{
+	json_key_lit(w, "timeout_ms");
+	if (timeout_ms < 0)
+		json_null(w);
+	else
+		json_int(w, timeout_ms);
+}
+
+void worker_write_hello(struct buf *out, const struct worker_hello *h)
+{
+	struct json_writer w;
+
+	begin(&w, out, STR("hello"));
+	put_int(&w, STR("protocol"), WORKER_PROTOCOL);
+	put_text(&w, STR("fairforge"), STR(FF_VERSION));
+	put_int(&w, STR("worker"), h->worker);
+	put_int(&w, STR("workers"), h->workers);
+	put_int(&w, STR("start"), h->start);
+	put_int(&w, STR("concurrency"), h->concurrency);
+	json_key_lit(&w, "args");
+	json_number_text(&w, h->args.len ? h->args : STR("{}")); /* JSON text as it is */
+	end(&w);
+}
+
+static void put_session(struct json_writer *w, const struct dataset *d)
+{
+	put_text(w, STR("session_id"), d->session_id);
+	put_text(w, STR("assistant_id"), d->assistant_id);
+	put_value(w, STR("language"), &d->language);
+	put_text(w, STR("context"), d->context);
+}
+
+static void put_batch(struct json_writer *w, const struct batch *b, struct str prompt)
+{
+	put_text(w, STR("qa_id"), b->qa_id);
+	put_text(w, STR("query"), b->query);
+	put_text(w, STR("prompt"), prompt);
+	put_text(w, STR("assistant"), b->assistant);
+	put_text(w, STR("ground_truth_assistant"), b->ground_truth_assistant);
+	put_value(w, STR("observation"), &b->observation);
+	put_value(w, STR("logprobs"), &b->logprobs);
+	put_value(w, STR("agentic"), &b->agentic);
+	put_value(w, STR("ground_truth_agentic"), &b->ground_truth_agentic);
+	put_value(w, STR("weight"), &b->weight);
+}
+
+void worker_write_turn(struct buf *out, const struct worker_turn *t, int64_t timeout_ms)
+{
+	const struct dataset *d = t->dataset;
+	struct json_writer w;
+
+	begin(&w, out, STR("turn"));
+	put_int(&w, STR("id"), t->id);
+	put_int(&w, STR("attempt"), t->attempt);
+	put_timeout(&w, timeout_ms);
+	put_int(&w, STR("session"), d->index);
+	put_int(&w, STR("batch"), t->batch);
+	put_int(&w, STR("batches"), d->batch_count);
+	put_session(&w, d);
+	put_batch(&w, &d->batches[t->batch], t->prompt);
+	end(&w);
+}
+
+void worker_open_dataset(struct json_writer *w, struct buf *out, uint64_t id, const struct dataset *d, int64_t timeout_ms)
+{
+	begin(w, out, STR("dataset"));
+	put_int(w, STR("dataset"), id);
+	put_timeout(w, timeout_ms);
+	put_int(w, STR("session"), d->index);
+	put_int(w, STR("batches"), d->batch_count);
+	put_session(w, d);
+	json_key_lit(w, "conversation");
+	json_begin_array(w);
+}
+
+void worker_dataset_batch(struct json_writer *w, const struct worker_turn *t)
+{
+	json_begin_object(w);
+	put_int(w, STR("id"), t->id);
+	put_int(w, STR("attempt"), t->attempt);
+	put_int(w, STR("batch"), t->batch);
+	put_batch(w, &t->dataset->batches[t->batch], t->prompt);
+	json_end_object(w);
+}
+
+void worker_close_dataset(struct json_writer *w)
+{
+	json_end_array(w);
+	end(w);
+}
+
+void worker_write_cancel(struct buf *out, uint64_t id, bool dataset)
+{
+	struct json_writer w;
+
+	begin(&w, out, STR("cancel"));
+	put_int(&w, dataset ? STR("dataset") : STR("id"), id);
+	end(&w);
+}
+
+void worker_write_session_end(struct buf *out, const struct dataset *d)
+{
+	struct json_writer w;
+
+	begin(&w, out, STR("session_end"));
+	put_int(&w, STR("session"), d->index);
+	end(&w);
+}
+
+void worker_write_bye(struct buf *out)
+{
+	struct json_writer w;
+
+	begin(&w, out, STR("bye"));
+	end(&w);
+}
+
+/* ---- reading ---- */
+
+void worker_line_quote(struct str line, char *out, size_t size)
+{
+	struct str shown = str_sub(line, 0, utf8_cut(line, QUOTED_BYTES));
+	struct buf safe;
+
+	buf_init(&safe, 8 * QUOTED_BYTES);
+	if (escape_append(&safe, shown, false))
+		buf_clear(&safe);
+	(void)snprintf(out, size, "\"%.*s%s\"", STR_ARG(buf_str(&safe)), shown.len < line.len ? "..." : "");
+	buf_release(&safe);
+}
+
+static int broken(struct str line, const char *what, struct error *err)
+{
+	char quoted[9 * QUOTED_BYTES];
+
+	worker_line_quote(line, quoted, sizeof(quoted));
+	return error_set(err, FF_EDATA, "", "wrote a line %s: %s", what, quoted);
+}
+
+/* An integer from `least` to `most`; absent or null: *value stays. */
+static bool read_int(const struct json *object, struct str key, int64_t least, int64_t most, int64_t *value)
+{
+	const struct json *v = json_get(object, key);
+
+	if (!v || v->type == JSON_NULL)
+		return true;
+	return v->type == JSON_NUMBER && json_to_i64(v, value) && *value >= least && *value <= most;
+}
+
+static bool read_bool(const struct json *object, struct str key, bool *value)
+{
+	const struct json *v = json_get(object, key);
+
+	if (!v || v->type == JSON_NULL)
+		return true;
+	*value = v->type == JSON_TRUE;
+	return json_is_bool(v);
+}
+
+static bool read_text(const struct json *object, struct str key, struct str *value)
+{
+	const struct json *v = json_get(object, key);
+
+	if (!v || v->type == JSON_NULL)
+		return true;
+	*value = v->type == JSON_STRING ? v->text : STR_NULL;
+	return v->type == JSON_STRING;
+}
+
+/* One of two words. */
+static bool read_choice(const struct json *object, struct str key, struct str usual, struct str other, bool *is_other)
+{
+	struct str word = usual;
+
+	if (!read_text(object, key, &word))
+		return false;
+	*is_other = str_eq(word, other);
+	return *is_other || str_eq(word, usual);
+}
+
+static const char *wrong_capability(const struct json *o, struct worker_message *m)
+{
+	struct worker_capabilities *c = &m->capabilities;
+	int64_t concurrency = 1;
+
+	if (!read_int(o, STR("concurrency"), 1, WORKER_CONCURRENCY_MOST, &concurrency))
+		return "a concurrency that is no integer from 1 to 100000";
+	c->concurrency = (uint32_t)concurrency;
+	if (!read_bool(o, STR("ordered"), &c->ordered))
+		return "an ordered that is neither true nor false";
+	if (!read_bool(o, STR("cancel"), &c->cancel))
+		return "a cancel that is neither true nor false";
+	if (!read_choice(o, STR("session"), STR("any"), STR("sticky"), &c->sticky))
+		return "a session that is neither \"any\" nor \"sticky\"";
+	if (!read_choice(o, STR("unit"), STR("turn"), STR("dataset"), &c->datasets))
+		return "a unit that is neither \"turn\" nor \"dataset\"";
+	if (!read_text(o, STR("name"), &m->name))
+		return "a name that is no string";
+	return NULL;
+}
+
+static int read_welcome(struct worker_message *m, struct error *err)
+{
+	int64_t protocol = 0;
+	const char *wrong;
+
+	if (!read_int(&m->json, STR("protocol"), 1, WORKER_ID_MOST, &protocol) || !protocol)
+		return error_set(err, FF_EDATA, "", "sent a welcome without a protocol: \"protocol\":1 is missing in it");
+	if (protocol != WORKER_PROTOCOL)
+		return error_set(err, FF_EDATA, "", "speaks protocol %lld, and this version of fairforge speaks protocol %d",
+		                 (long long)protocol, WORKER_PROTOCOL);
+	if (!read_text(&m->json, STR("error"), &m->refusal))
+		return error_set(err, FF_EDATA, "", "sent a welcome with an error that is no string");
+	wrong = wrong_capability(&m->json, m);
+	if (wrong)
+		return error_set(err, FF_EDATA, "", "sent a welcome with %s", wrong);
+	m->name.len = utf8_cut(m->name, WORKER_NAME_MAX_BYTES);
+	return 0;
+}
+
+static int read_id(struct str line, struct worker_message *m, struct str key, struct error *err)
+{
+	int64_t id = 0;
+
+	if (!read_int(&m->json, key, 1, WORKER_ID_MOST, &id) || !id)
+		return broken(line, m->kind == WORKER_REPLY ? "without the id of a turn" : "without the number of a dataset", err);
+	m->id = (uint64_t)id;
+	return 0;
+}
+
+static int read_kind(struct str line, struct worker_message *m, struct error *err)
+{
+	struct str type = STR("reply");
+
+	if (!read_text(&m->json, STR("type"), &type))
+		return broken(line, "whose type is no string", err);
+	if (str_eq(type, STR("reply"))) {
+		m->kind = WORKER_REPLY;
+		return read_id(line, m, STR("id"), err);
+	}
+	if (str_eq(type, STR("dataset_end"))) {
+		m->kind = WORKER_DATASET_END;
+		return read_id(line, m, STR("dataset"), err);
+	}
+	m->kind = WORKER_WELCOME;
+	return str_eq(type, STR("welcome")) ? read_welcome(m, err) : broken(line, "of a type that the protocol does not have", err);
+}
+
+int worker_line_parse(struct str line, struct arena *arena, struct worker_message *ret, struct error *err)
+{
+	struct json_limits limits = { .max_bytes = WORKER_LINE_MAX_BYTES };
+	struct worker_message m = { .kind = WORKER_REPLY };
+	struct json_error why;
+	int r = json_parse(arena, line, &limits, &m.json, NULL, &why);
+
+	if (r == FF_ENOMEM)
+		return error_nomem(err);
+	if (r || m.json.type != JSON_OBJECT)
+		return broken(line,
+		              "that is not a JSON object (standard output is for the protocol, the rest belongs on standard error)",
+		              err);
+	r = read_kind(line, &m, err);
+	if (r == 0)
+		*ret = m;
+	return r;
+}
