@@ -5,6 +5,7 @@
  *   order longest_first  of ordered sessions, the one with the most turns left; one that lies SCHEDULER_AGE datasets behind the newest goes first,
  *                        because output is in input order and an early session that starves would hold everything behind it in memory
  *   order input          in input order
+ * finish_first: of ordered sessions, one that has begun goes before every one that has not.
  * The turns of an unordered dataset are sessions of length one: equal, and so in input order.
  */
 #ifndef FF_ENGINE_SCHEDULER_H
@@ -49,8 +50,9 @@ struct scheduler {
 	struct list ages;
 	bool ordered;
 	bool longest_first;
-	size_t startable; /* turns that could start if there were slots */
-	size_t sessions;  /* that scheduler_open counted */
+	bool finish_first; /* set after scheduler_init */
+	size_t startable;  /* turns that could start if there were slots */
+	size_t sessions;   /* that scheduler_open counted */
 };
 
 void scheduler_init(struct scheduler *s, bool ordered, bool longest_first);

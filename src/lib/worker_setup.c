@@ -270,7 +270,7 @@ static int wait_for_welcome(struct request *req, struct error *err)
 	return r;
 }
 
-static int make_notice(struct request *req)
+static int make_greeting(struct request *req)
 {
 	const char *name = worker_executor_name(req->executor), *command = shown_command(req);
 	unsigned count = worker_count(req);
@@ -281,11 +281,11 @@ static int make_notice(struct request *req)
 	if (!command)
 		return FF_ENOMEM;
 	req->target_name = arena_printf(&req->arena, "the worker '%s'", command);
-	req->notice = arena_printf(&req->arena, "Turns are answered by %s '%s'%s%s%s, up to %u at once.",
-	                           count > 1 ? times : "the worker", command, *name ? " (" : "", name, *name ? ")" : "",
-	                           MIN(req->executor->max_concurrency, req->options.concurrency));
+	req->greeting = arena_printf(&req->arena, "Turns are answered by %s '%s'%s%s%s, up to %u at once.",
+	                             count > 1 ? times : "the worker", command, *name ? " (" : "", name, *name ? ")" : "",
+	                             MIN(req->executor->max_concurrency, req->options.concurrency));
 	req->worker_name = arena_printf(&req->arena, "%s", name);
-	return req->notice && req->target_name && req->worker_name ? 0 : FF_ENOMEM;
+	return req->greeting && req->target_name && req->worker_name ? 0 : FF_ENOMEM;
 }
 
 int request_start_worker(struct request *req)
@@ -301,6 +301,6 @@ int request_start_worker(struct request *req)
 	if (!r)
 		r = wait_for_welcome(req, &err);
 	if (!r)
-		return make_notice(req);
+		return make_greeting(req);
 	return r == FF_ENOMEM ? r : request_fail(req, STEP_WORKER, FF_EUSAGE, "", "", "%s", err.text);
 }
