@@ -526,8 +526,6 @@ int request_start_runner(struct request *req)
 
 	if (!req->runner_ready)
 		return 0;
-	if (make_names(req, req->ro.runner))
-		return FF_ENOMEM;
 	h = NEW(struct host);
 	if (!h)
 		return FF_ENOMEM;
@@ -535,7 +533,7 @@ int request_start_runner(struct request *req)
 	r = start_runner(req, h);
 	if (r == 0) {
 		req->executor = h->executor;
-		return 0;
+		return make_names(req, &h->type);
 	}
 	h->type.close = NULL; /* it was never open */
 	if (h->executor)
