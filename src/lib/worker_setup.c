@@ -156,7 +156,8 @@ static int write_arg(struct request *req, const struct ff_setting *s, struct jso
 
 	if (r)
 		return r == FF_ENOMEM ? r : 0; /* told as a problem */
-	if ((secret || names_secret(s->name)) && value.type == JSON_STRING && value.text.len && request_guard(req, value.text))
+	if ((secret || names_secret(s->name)) && (value.type == JSON_STRING || value.type == JSON_NUMBER) && value.text.len &&
+	    request_guard(req, value.text))
 		return FF_ENOMEM;
 	json_key(w, str_from(s->name));
 	json_value(w, &value);
@@ -215,10 +216,10 @@ static uint64_t now_us(void *user)
 	return loop_now_us(((struct ff_engine *)user)->loop);
 }
 
-/* "python3 my_system.py", cut. */
+/* "python3 my_system.py", cut, or what the caller calls it. */
 static const char *shown_command(struct request *req)
 {
-	struct str command = str_from(req->ro.worker);
+	struct str command = str_from(req->ro.worker_label ? req->ro.worker_label : req->ro.worker);
 	size_t len = utf8_cut(command, NOTICE_COMMAND);
 
 	return arena_printf(&req->arena, "%.*s%s", (int)len, command.ptr, len < command.len ? "..." : "");

@@ -563,6 +563,7 @@ static void python_run_options(const struct request_args *a, struct ff_run_optio
 	const struct setting_list *args = a->python.runner ? &a->runner_args : &a->params;
 
 	ret->worker = a->python.command;
+	ret->worker_label = a->python.runner ? a->python.runner : a->python.llm;
 	ret->worker_args = args->items;
 	ret->worker_arg_count = args->count;
 	ret->runner_args = NULL;
