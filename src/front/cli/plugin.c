@@ -60,7 +60,7 @@ static int open_library(const char *path, void **ret, struct buf *why)
 /* Whether the symbol table says that so much data lies at the symbol. Loaders that keep no such thing are believed. */
 static bool is_data(const void *symbol, size_t bytes)
 {
-#ifdef RTLD_DL_SYMENT
+#ifdef __GLIBC__
 	const ElfW(Sym) *entry = NULL;
 	Dl_info info;
 
