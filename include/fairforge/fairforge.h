@@ -392,6 +392,7 @@ struct ff_run_options {
 	size_t worker_env_count;
 	const struct ff_setting *worker_args; /* Optional: `args` of its hello; value: as for params */
 	size_t worker_arg_count;
+	const char *worker_label; /* Optional: what messages call it; NULL: its command */
 };
 
 /*

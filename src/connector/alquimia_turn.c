@@ -417,28 +417,42 @@ static void open_stream(struct connector_turn *t, struct str id, struct verdict 
 	ret->kind = VERDICT_ANOTHER;
 }
 
+/* Empty: there is none, or what Python calls false. 0; FF_EDATA: neither a text nor a number; FF_ENOMEM. */
+static int read_stream_id(struct connector_turn *t, const struct json *body, struct str *ret)
+{
+	const struct json *given = json_get_lit(body, "stream_id");
+	struct json id;
+	enum coerce_result r;
+
+	*ret = STR_NULL;
+	if (!json_truthy(given))
+		return 0;
+	r = coerce_text(t->arena, given, &id);
+	if (r != COERCE_OK)
+		return r == COERCE_NOMEM ? FF_ENOMEM : FF_EDATA;
+	*ret = id.text;
+	return 0;
+}
+
 static void finish_infer(struct connector_turn *t, struct verdict *ret)
 {
-	const struct json *given;
-	struct json body, id;
-	enum coerce_result r;
-	int code = reply_json(&t->reply, &body, NULL);
+	struct str id = STR_NULL;
+	struct json body;
+	int r = reply_json(&t->reply, &body, NULL);
+	bool is_object = r == 0 && body.type == JSON_OBJECT;
 
-	given = code ? NULL : json_get_lit(&body, "stream_id");
-	if (code == FF_ENOMEM) {
+	if (is_object)
+		r = read_stream_id(t, &body, &id);
+	if (r == FF_ENOMEM)
 		verdict_nomem(&t->reply, ret);
-	} else if (code || body.type != JSON_OBJECT) {
+	else if (!is_object)
 		reply_bad_verdict(&t->reply, ret, "the reply that should name a stream is no JSON object");
-	} else if (!json_truthy(given)) {
+	else if (r || id.len > STREAM_ID_MAX)
+		reply_bad_verdict(&t->reply, ret, "the stream_id is %s", r ? "neither a text nor a number" : "too long to be one");
+	else if (id.len)
+		open_stream(t, id, ret);
+	else
 		no_stream_id(t, &body, ret);
-	} else if ((r = coerce_text(t->arena, given, &id)) == COERCE_NOMEM) {
-		verdict_nomem(&t->reply, ret);
-	} else if (r != COERCE_OK || id.text.len > STREAM_ID_MAX) {
-		reply_bad_verdict(&t->reply, ret, "the stream_id is %s",
-		                  r == COERCE_OK ? "too long to be one" : "neither a text nor a number");
-	} else {
-		open_stream(t, id.text, ret);
-	}
 }
 
 static void finish_stream(struct connector_turn *t, struct verdict *ret)

@@ -53,7 +53,8 @@ struct attempt {
 
 struct executor {
 	const struct executor_ops *ops;
-	bool ordered;              /* turns of a session must run in order */
+	bool ordered;      /* turns of a session must run in order */
+	bool finish_first; /* ordered: it works on a session as a whole, so one that has begun goes before one that has not */
 	uint32_t max_concurrency;  /* 0: no limit of its own */
 	const char *target_origin; /* "https://api.groq.com:443": slots and pauses are shared by origin + key */
 	uint64_t target_key_hash;

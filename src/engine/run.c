@@ -81,6 +81,7 @@ static void init_run(struct run *r, struct engine *e, const struct run_config *c
 	init_lists(r);
 	scheduler_init(&r->scheduler, config->executor->ordered || config->runner->ordered,
 	               r->options.order == ORDER_LONGEST_FIRST);
+	r->scheduler.finish_first = config->executor->finish_first;
 	problems_init(&r->problems);
 	timer_init(&r->timer, timer_fired);
 }

@@ -30,8 +30,10 @@ int scheduler_reserve(struct scheduler *s)
 
 static uint64_t session_key(const struct scheduler *s, const struct session *session)
 {
-	if (!s->ordered || !s->longest_first)
+	if (s->finish_first && session->next > 0)
 		return session->index;
+	if (!s->ordered || !s->longest_first)
+		return session->index + (s->finish_first ? UINT64_MAX / 2 : 0);
 	return KEY_TOP - (session->batch_count - session->next);
 }
 

@@ -5,6 +5,7 @@
  *   order longest_first  of ordered sessions, the one with the most turns left; equal ones as they became ready. A short session cannot starve: it keeps
  *                        its place in the run's window (run.h), which then fills with sessions as short
  *   order input          in input order
+ * finish_first: of ordered sessions, one that has begun goes before every one that has not.
  * The turns of an unordered dataset are sessions of length one: equal, and so in input order.
  */
 #ifndef FF_ENGINE_SCHEDULER_H
@@ -44,8 +45,9 @@ struct scheduler {
 	struct heap heap;
 	bool ordered;
 	bool longest_first;
-	size_t startable; /* turns that could start if there were slots */
-	size_t sessions;  /* that scheduler_open counted */
+	bool finish_first; /* set after scheduler_init */
+	size_t startable;  /* turns that could start if there were slots */
+	size_t sessions;   /* that scheduler_open counted */
 };
 
 void scheduler_init(struct scheduler *s, bool ordered, bool longest_first);

@@ -290,8 +290,18 @@ static void set_base(struct worker_executor *x)
 	uint64_t most = (uint64_t)x->config.workers * x->capabilities.concurrency;
 
 	x->base.ordered = x->capabilities.ordered;
+	x->base.finish_first = x->capabilities.datasets;
 	x->base.max_concurrency = (uint32_t)MIN(most, UINT64_C(1000000));
 	(void)snprintf(x->origin, sizeof(x->origin), *x->name ? "Worker %s" : "Worker", x->name);
+}
+
+/* The first one that has not welcomed us yet; NULL: all have. */
+static struct worker *first_missing(const struct worker_executor *x)
+{
+	for (unsigned i = 0; i < x->config.workers; i++)
+		if (x->workers[i]->state != WORKER_READY)
+			return x->workers[i];
+	return NULL;
 }
 
 int worker_executor_wait(struct executor *e, int timeout_ms, bool *ret_ready, struct error *err)
@@ -304,13 +314,14 @@ int worker_executor_wait(struct executor *e, int timeout_ms, bool *ret_ready, st
 		if (x->workers[i]->child)
 			children[count++] = x->workers[i]->child;
 	child_wait(children, count, timeout_ms);
-	if (x->ready)
-		set_base(x);
-	else if (x->start_error.code) {
+	if (x->start_error.code) {
 		*err = x->start_error;
 		return err->code;
 	}
-	*ret_ready = x->ready;
+	x->started = first_missing(x) == NULL;
+	if (x->started)
+		set_base(x);
+	*ret_ready = x->started;
 	return 0;
 }
 
@@ -322,10 +333,10 @@ const char *worker_executor_name(const struct executor *e)
 int worker_executor_give_up(struct executor *e, struct error *err)
 {
 	struct worker_executor *x = worker_executor_of(e);
-	char seconds[32];
+	char seconds[64];
 
 	(void)snprintf(seconds, sizeof(seconds), "sent no welcome within %g s", (double)x->config.welcome_timeout_ms / 1000);
-	worker_process_down(x->workers[0], OUTCOME_TIMEOUT, seconds);
+	worker_process_down(first_missing(x), OUTCOME_TIMEOUT, seconds);
 	*err = x->start_error;
 	return err->code;
 }

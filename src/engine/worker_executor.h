@@ -1,7 +1,7 @@
 /*
  * worker_executor.h: the executor whose turns are answered by processes that speak the worker protocol (docs/worker-protocol.md).
  *
- * worker_executor_new starts the processes; worker_executor_wait is called until one has welcomed us (or none will); then the executor's fields say
+ * worker_executor_new starts the processes; worker_executor_wait is called until all have welcomed us (or one will not); then the executor's fields say
  * what the workers can do, and it may be given to a run. Freeing it says goodbye to the processes; the keeper sees to it that they end.
  */
 #ifndef FF_ENGINE_WORKER_EXECUTOR_H
@@ -39,7 +39,7 @@ int worker_executor_new(const struct worker_executor_config *config, struct exec
 int worker_executor_wait(struct executor *e, int timeout_ms, bool *ret_ready, struct error *err) WARN_UNUSED;
 /* What the workers call themselves; "" when they do not. After the welcome. */
 const char *worker_executor_name(const struct executor *e);
-/* "Worker 0" did what in which words, when no welcome came in time: the sentence. */
+/* No welcome came in time: fills err and returns FF_EUSAGE. Only before worker_executor_wait said that it is ready. */
 int worker_executor_give_up(struct executor *e, struct error *err);
 
 #endif

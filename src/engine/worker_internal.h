@@ -112,7 +112,8 @@ struct worker_executor {
 	struct executor base;
 	struct worker_executor_config config;
 	struct worker_capabilities capabilities;
-	bool ready; /* the first welcome came */
+	bool welcomed; /* by the first: the capabilities are known */
+	bool started;  /* every one has welcomed: from here on one that fails is replaced */
 	uint32_t concurrency;
 	uint64_t last_serial;
 	char name[WORKER_NAME_MAX_BYTES + 1];

@@ -343,7 +343,7 @@ void worker_pool_gone(struct worker *w, bool welcomed)
 
 	plan_restart(w, w->answered ? 0 : w->fruitless + 1);
 	w->failed_starts = welcomed ? 0 : w->failed_starts + 1;
-	if (!x->ready)
+	if (!x->started)
 		return;
 	route_again(w);
 	if (all_hopeless(x))

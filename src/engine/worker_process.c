@@ -203,19 +203,20 @@ static void take_welcome(struct worker *w, const struct worker_message *m)
 		worker_process_down(w, OUTCOME_TRANSPORT, clause);
 		return;
 	}
-	if (x->ready && !same_capabilities(&m->capabilities, &x->capabilities)) {
+	if (x->welcomed && !same_capabilities(&m->capabilities, &x->capabilities)) {
 		worker_process_down(w, OUTCOME_TRANSPORT, "welcomed us with other capabilities than the first worker");
 		return;
 	}
-	if (!x->ready) {
-		x->ready = true;
+	if (!x->welcomed) {
+		x->welcomed = true;
 		x->capabilities = m->capabilities;
 		(void)snprintf(x->name, sizeof(x->name), "%.*s", STR_ARG(m->name));
 	}
 	w->state = WORKER_READY;
 	worker_process_arm(w);
 	log_info(x->config.logger, "Worker %u (process %d) is ready.", w->index, child_pid(w->child));
-	worker_pool_dispatch(x);
+	if (x->started)
+		worker_pool_dispatch(x);
 }
 
 /* ---- lines ---- */
@@ -362,10 +363,10 @@ static const struct child_callbacks callbacks = {
 	.on_exit = on_exit,
 };
 
-/* Before the first welcome it is the answer of the whole run. */
+/* Before every worker has welcomed us it is the answer of the whole run. */
 static void note_start_error(struct worker_executor *x, const char *clause)
 {
-	if (!x->ready && !x->start_error.code)
+	if (!x->started && !x->start_error.code)
 		error_set(&x->start_error, FF_EUSAGE, "", "The worker '%s' %s.", x->config.command, clause);
 }
 

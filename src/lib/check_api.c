@@ -27,7 +27,11 @@ static void fill(const struct request *req, struct ff_check_result *ret)
 	}
 	if (req->worker_name) {
 		copy_text(ret->connector, sizeof(ret->connector), STR("worker"));
-		copy_text(ret->model, sizeof(ret->model), str_from(req->worker_name));
+		copy_text(ret->origin, sizeof(ret->origin), str_from(req->ro.worker));
+	}
+	if (req->runner_name) {
+		copy_text(ret->connector, sizeof(ret->connector), STR("runner"));
+		copy_text(ret->origin, sizeof(ret->origin), str_from(req->runner_name));
 	}
 	if (req->has_target)
 		copy_text(ret->origin, sizeof(ret->origin), str_from(req->target.origin));
@@ -49,7 +53,7 @@ static void report(const struct request *req, int code, void (*on_problem)(void 
 		on_problem(user, &f->problem);
 	if (code == FF_ENOMEM)
 		on_problem(user, &(struct ff_problem){ FF_PROBLEM_ERROR, "", "", "Out of memory." });
-	if (req->notice)
+	if (req->notice && req->connector)
 		on_problem(user, &(struct ff_problem){ FF_PROBLEM_WARNING, "", notice_pointer(req), req->notice });
 }
 
@@ -67,7 +71,7 @@ int ff_check(struct ff_engine *engine, const struct ff_run_options *options,
 	if (!req)
 		return FF_ENOMEM;
 	r = request_build(req, engine, &o, true);
-	if (req->notice)
+	if (req->notice && req->connector)
 		req->warnings++;
 	if (r == FF_ENOMEM)
 		req->errors++;

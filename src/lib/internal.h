@@ -10,6 +10,7 @@
  *   request.c      inputs, options and connector → a request that can run, or everything that is wrong with it
  *   target.c       where requests go: origin rules, notices, descriptor limit
  *   worker_setup.c  a worker instead of a connector: command, environment, hello
+ *   runner_api.c   a runner in C instead of a connector: ff_runner_type and its friends
  *   words.c        a command split into words
  *   output.c       one output of a run: a sink that knows whether its document is whole
  *   run_api.c      struct ff_run: a request on the engine, its events and its end
@@ -44,11 +45,11 @@ struct ff_engine {
 	struct http_transport *transport;
 	struct engine *engine;
 	struct child_keeper *keeper; /* of worker processes; NULL before the first */
-	struct deferred wake;   /* does nothing: an iteration is what engine_step needs */
-	struct list runs;       /* struct ff_run.link */
-	char *cafile;           /* NULL: the system's */
-	char **allowed_origins; /* normalised, NULL-terminated; NULL: none */
-	bool processing;        /* inside the loop: callbacks may not process again */
+	struct deferred wake;        /* does nothing: an iteration is what engine_step needs */
+	struct list runs;            /* struct ff_run.link */
+	char *cafile;                /* NULL: the system's */
+	char **allowed_origins;      /* normalised, NULL-terminated; NULL: none */
+	bool processing;             /* inside the loop: callbacks may not process again */
 };
 
 /* The environment as the embedder gives it; NULL when unset. */

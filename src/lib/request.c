@@ -187,9 +187,10 @@ static int build_connector(struct request *req)
 	struct problems problems;
 	struct json object;
 	bool found = false, operators_own = false;
-	int r = req->ro.worker ? 0 : request_connector_json(req, &object, &found, &operators_own), taken;
+	bool needed = !req->ro.worker && !req->ro.runner;
+	int r = !needed ? 0 : request_connector_json(req, &object, &found, &operators_own), taken;
 
-	if (r || req->ro.worker)
+	if (r || !needed)
 		return r;
 	if (!found)
 		return req->code && !req->payload /* an unread input may hold the connector */
@@ -212,8 +213,9 @@ static int check_target(struct request *req)
 int request_build(struct request *req, struct ff_engine *engine, const struct ff_run_options *options, bool everything)
 {
 	static int (*const steps[])(struct request *) = {
-		request_check_flags,  request_check_worker, request_open_inputs, request_refuse_code, request_check_datasets,
-		request_read_options, build_connector,      check_target,        request_join_inputs, request_start_worker,
+		request_check_flags, request_check_worker,   request_check_runner, request_open_inputs,
+		request_refuse_code, request_check_datasets, request_read_options, build_connector,
+		check_target,        request_join_inputs,    request_start_worker, request_start_runner,
 	};
 
 	*req = (struct request){ .engine = engine, .ro = *options };

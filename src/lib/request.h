@@ -29,7 +29,8 @@
 	X(STEP_CONNECTOR, "Failed to create LLM connector") \
 	X(STEP_CONFIG, "")                                  \
 	X(STEP_TARGET, "")                                  \
-	X(STEP_WORKER, "")
+	X(STEP_WORKER, "")                                  \
+	X(STEP_RUNNER, "Failed to create runner")
 
 enum request_step {
 #define X(name, prefix) name,
@@ -75,8 +76,11 @@ struct request {
 	struct str worker_args; /* a JSON object */
 	uint64_t welcome_timeout_ms;
 	struct executor *executor; /* with the first welcome; NULL once the run has it, or without a worker */
-	const char *worker_name;   /* what it calls itself */
+	const char *worker_name;   /* what it calls itself, once it has */
+	const char *greeting;      /* for the start of a run: who answers; NULL */
 	const char *target_name;   /* what answers, for sentences, when it is no origin; NULL */
+	bool runner_ready;         /* runner_api.c: it fits, its arguments are resolved: it may be opened */
+	const char *runner_name;   /* of a custom runner */
 	struct url_parts target;
 	bool has_target;
 	const char *notice;   /* where the key goes, when that is not the provider's own address; NULL */
@@ -123,6 +127,9 @@ int request_connector_json(struct request *req, struct json *ret, bool *ret_foun
 int request_check_worker(struct request *req) WARN_UNUSED;
 int request_refuse_code(struct request *req) WARN_UNUSED;
 int request_start_worker(struct request *req) WARN_UNUSED;
+/* runner_api.c: a custom runner instead of a connector: does it fit, its arguments; its open. */
+int request_check_runner(struct request *req) WARN_UNUSED;
+int request_start_runner(struct request *req) WARN_UNUSED;
 /* target.c: origin rules, descriptor limit, the notice. */
 int request_check_target(struct request *req) WARN_UNUSED;
 

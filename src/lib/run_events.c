@@ -21,7 +21,9 @@ void run_greet(struct ff_run *run)
 	for (const struct finding *f = run->request.first; f; f = f->next)
 		deliver(run,
 		        &(struct ff_event){ .type = FF_EVENT_WARNING, .text = f->problem.text, .pointer = f->problem.pointer });
-	deliver(run, &(struct ff_event){ .type = FF_EVENT_START, .text = run->request.notice, .pointer = "" });
+	deliver(run, &(struct ff_event){ .type = FF_EVENT_START,
+	                                 .text = run->request.greeting ? run->request.greeting : run->request.notice,
+	                                 .pointer = "" });
 }
 
 /* Offset of a NUL-terminated copy in run->text. */

@@ -112,24 +112,34 @@ static int from_file(struct arena *a, const char *where, const char *path, struc
 	return r;
 }
 
-int setting_param(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const struct param_row *row,
-                  struct problems *problems, struct json *ret, bool *ret_secret)
+int setting_text(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const char *kind,
+                 struct problems *problems, struct str *ret, bool *ret_secret)
 {
 	const char *value = setting->value ? setting->value : "";
-	const char *where = arena_printf(a, "param %s", setting->name);
+	const char *where = arena_printf(a, "%s %s", kind, setting->name);
 	bool from_env = strncmp(value, "env:", 4) == 0, reference = from_env || strncmp(value, "file:", 5) == 0;
-	struct str text = str_from(value);
-	int r = 0;
 
 	if (!where)
 		return FF_ENOMEM;
-	*ret_secret = reference || (row && row->type == PARAM_SECRET);
+	*ret_secret = reference;
 	if (reference && engine->role != FF_ROLE_OPERATOR) {
 		problem_error(problems, where, "Only an operator may name a file or an environment variable.");
 		return FF_EUSAGE;
 	}
+	if (from_env)
+		return from_environment(engine, where, value + 4, problems, ret);
 	if (reference)
-		r = from_env ? from_environment(engine, where, value + 4, problems, &text)
-		             : from_file(a, where, value + 5, problems, &text);
+		return from_file(a, where, value + 5, problems, ret);
+	*ret = str_from(value);
+	return 0;
+}
+
+int setting_param(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const struct param_row *row,
+                  struct problems *problems, struct json *ret, bool *ret_secret)
+{
+	struct str text;
+	int r = setting_text(engine, a, setting, "param", problems, &text, ret_secret);
+
+	*ret_secret |= row && row->type == PARAM_SECRET;
 	return r ? r : parse_for_row(a, text, row, ret);
 }

@@ -156,7 +156,8 @@ static int write_arg(struct request *req, const struct ff_setting *s, struct jso
 
 	if (r)
 		return r == FF_ENOMEM ? r : 0; /* told as a problem */
-	if ((secret || names_secret(s->name)) && value.type == JSON_STRING && value.text.len && request_guard(req, value.text))
+	if ((secret || names_secret(s->name)) && (value.type == JSON_STRING || value.type == JSON_NUMBER) && value.text.len &&
+	    request_guard(req, value.text))
 		return FF_ENOMEM;
 	json_key(w, str_from(s->name));
 	json_value(w, &value);
@@ -215,10 +216,10 @@ static uint64_t now_us(void *user)
 	return loop_now_us(((struct ff_engine *)user)->loop);
 }
 
-/* "python3 my_system.py", cut. */
+/* "python3 my_system.py", cut, or what the caller calls it. */
 static const char *shown_command(struct request *req)
 {
-	struct str command = str_from(req->ro.worker);
+	struct str command = str_from(req->ro.worker_label ? req->ro.worker_label : req->ro.worker);
 	size_t len = utf8_cut(command, NOTICE_COMMAND);
 
 	return arena_printf(&req->arena, "%.*s%s", (int)len, command.ptr, len < command.len ? "..." : "");
@@ -270,7 +271,7 @@ static int wait_for_welcome(struct request *req, struct error *err)
 	return r;
 }
 
-static int make_notice(struct request *req)
+static int make_greeting(struct request *req)
 {
 	const char *name = worker_executor_name(req->executor), *command = shown_command(req);
 	unsigned count = worker_count(req);
@@ -281,11 +282,11 @@ static int make_notice(struct request *req)
 	if (!command)
 		return FF_ENOMEM;
 	req->target_name = arena_printf(&req->arena, "the worker '%s'", command);
-	req->notice = arena_printf(&req->arena, "Turns are answered by %s '%s'%s%s%s, up to %u at once.",
-	                           count > 1 ? times : "the worker", command, *name ? " (" : "", name, *name ? ")" : "",
-	                           MIN(req->executor->max_concurrency, req->options.concurrency));
+	req->greeting = arena_printf(&req->arena, "Turns are answered by %s '%s'%s%s%s, up to %u at once.",
+	                             count > 1 ? times : "the worker", command, *name ? " (" : "", name, *name ? ")" : "",
+	                             MIN(req->executor->max_concurrency, req->options.concurrency));
 	req->worker_name = arena_printf(&req->arena, "%s", name);
-	return req->notice && req->target_name && req->worker_name ? 0 : FF_ENOMEM;
+	return req->greeting && req->target_name && req->worker_name ? 0 : FF_ENOMEM;
 }
 
 int request_start_worker(struct request *req)
@@ -301,6 +302,6 @@ int request_start_worker(struct request *req)
 	if (!r)
 		r = wait_for_welcome(req, &err);
 	if (!r)
-		return make_notice(req);
+		return make_greeting(req);
 	return r == FF_ENOMEM ? r : request_fail(req, STEP_WORKER, FF_EUSAGE, "", "", "%s", err.text);
 }

@@ -33,7 +33,7 @@
 #define EVENT_CHUNKS  4                 /* read from one stream in one go */
 #define EXIT_CHUNKS   256               /* after the exit: what still stands in the pipes */
 #define EXIT_GRACE_US UINT64_C(200000)  /* between the end of a stream and the exit of its process */
-#define WAIT_MOST     64                /* children looked at in one poll */
+#define WAIT_MOST     256               /* children looked at in one poll */
 #define CONSUME_BYTES ((size_t)1 << 20) /* sent bytes are dropped from the buffer in pieces */
 
 enum stream_name { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_LIFE, STREAMS };

@@ -277,6 +277,7 @@ def test_clashes_fail_before_anything_is_sent(key):
         result = fairforge("run", "-", stdin=ask(peer.url, dataset(batch(agentic={key: "x"}), batch("two", "q2"))))
     assert result.status == 1, result
     assert "agentic.%s clashes" % key in result.answers[0]
+    assert "s1, q1: Alquimia: agentic.%s clashes" % key in result.err
     assert result.answers[1] == "fine"
     assert len(peer.requests) == 2
 

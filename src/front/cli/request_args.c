@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "front/cli/cli.h"
+#include "front/cli/plugin.h"
 #include "front/common/args.h"
 
 #define WORKERS_MOST 256 /* the library's cap */
@@ -192,6 +194,47 @@ int request_flag_option(void *state, const struct flag *flag, const char *value,
 	return add_pair(a, &a->options, value, why);
 }
 
+int request_flag_plugin(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag;
+	if (a->plugin) {
+		buf_append_str(why, STR("can be given once only"));
+		return -1;
+	}
+	a->plugin = value;
+	return 0;
+}
+
+/* The four flags of python_adapter.h. */
+int request_flag_python(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct python_adapter *p = &((struct request_args *)state)->python;
+	const struct {
+		const char *name, **place;
+	} places[] = {
+		{ "python-runner", &p->runner }, { "python-llm", &p->llm }, { "python", &p->python }, { "batches", &p->batches }
+	};
+
+	if (!strcmp(flag->name, "batches") && !python_adapter_knows_batches(value)) {
+		buf_printf(why, "must be each, whole or parallel, not \"%s\"", value);
+		return -1;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (!strcmp(flag->name, places[i].name))
+			*places[i].place = value;
+	return 0;
+}
+
+int request_flag_runner_arg(void *state, const struct flag *flag, const char *value, struct buf *why)
+{
+	struct request_args *a = state;
+
+	(void)flag;
+	return add_pair(a, &a->runner_args, value, why);
+}
+
 /* A flag that is an option of the same name: a whole number, whose range is the library's to judge. */
 int request_flag_option_number(void *state, const struct flag *flag, const char *value, struct buf *why)
 {
@@ -327,6 +370,19 @@ int request_flag_version(void *state, const struct flag *flag, const char *value
 
 /* ---- the command line as a whole ---- */
 
+static const char *python_contradiction(const struct request_args *a)
+{
+	const struct python_adapter *p = &a->python;
+
+	if ((p->runner || p->llm) && (a->connector || a->worker || a->plugin))
+		return "A Python class takes the place of a connector: it excludes --connector, --worker and --plugin.";
+	if (p->runner && (a->model || a->params.count))
+		return "A --python-runner gets its arguments by --runner-arg: it excludes --model and --param.";
+	if (p->llm && a->runner_args.count)
+		return "A --python-llm gets its parameters by --param: it excludes --runner-arg.";
+	return python_adapter_contradiction(p);
+}
+
 /* What is contradictory or missing, as a sentence; NULL: nothing. */
 static const char *contradiction(const struct request_args *a, int operands)
 {
@@ -338,11 +394,15 @@ static const char *contradiction(const struct request_args *a, int operands)
 		return "Name a payload, - for standard input, or --dataset FILE.";
 	if (a->worker && (a->connector || a->model || a->params.count))
 		return "--worker takes the place of a connector: it excludes --connector, --model and --param.";
-	if (!a->worker && (a->workers || a->worker_env.count))
-		return "--workers and --worker-env need a --worker.";
+	if (a->plugin && (a->connector || a->model || a->params.count || a->worker))
+		return "--plugin takes the place of a connector: it excludes --connector, --model, --param and --worker.";
+	if (!a->plugin && !a->python.runner && !a->python.llm && a->runner_args.count)
+		return "--runner-arg needs a --plugin or a --python-runner.";
+	if (!a->worker && !a->python.runner && !a->python.llm && (a->workers || a->worker_env.count))
+		return "--workers and --worker-env need a --worker or a Python class.";
 	if (a->report.quiet && a->progress)
 		return "--quiet and --progress exclude each other.";
-	return NULL;
+	return python_contradiction(a);
 }
 
 int request_args_parse(struct request_args *a, const char *command, int argc, char **argv)
@@ -397,7 +457,22 @@ static int open_input(struct request_args *a, const char *path, bool as_datasets
 	return ff_code_exit_status(FF_R_IO);
 }
 
-int request_args_open(struct request_args *a)
+static int load_plugin(struct request_args *a)
+{
+	struct buf why;
+	int r;
+
+	if (!a->plugin)
+		return 0;
+	buf_init(&why, (size_t)64 << 10);
+	r = plugin_load(a->plugin, &a->runner, &why);
+	if (r)
+		report_at(&a->report, FF_LOG_ERROR, "", why.ptr ? why.ptr : ff_code_text(FF_R_NOMEM));
+	buf_release(&why);
+	return r ? cli_usage_status() : 0;
+}
+
+static int open_inputs(struct request_args *a)
 {
 	size_t count = a->payload ? 1 : a->datasets.count, from_stdin = 0;
 
@@ -421,6 +496,53 @@ int request_args_open(struct request_args *a)
 	return 0;
 }
 
+/* The document's rule for a model's key: without one in the parameters it is LLM_API_KEY, when that is set. */
+static int add_llm_key(struct request_args *a)
+{
+	const char *key = getenv("LLM_API_KEY");
+	struct buf why;
+	int r;
+
+	for (size_t i = 0; i < a->params.count; i++)
+		if (!strcmp(a->params.items[i].name, "api_key") && *a->params.items[i].value)
+			return 0;
+	if (!key || !*key)
+		return 0;
+	buf_init(&why, 256);
+	r = add_setting(a, &a->params, "api_key", "env:LLM_API_KEY", &why);
+	buf_release(&why);
+	return r;
+}
+
+/* A Python class becomes a worker, with its arguments in the hello. 0, or an exit status, having said why. */
+static int prepare_python(struct request_args *a)
+{
+	struct buf why;
+	int r;
+
+	if (!a->python.runner && !a->python.llm)
+		return 0;
+	buf_init(&why, (size_t)64 << 10);
+	r = python_adapter_prepare(&a->python, &a->arena, &why);
+	if (!r && a->python.llm)
+		r = add_llm_key(a);
+	if (!r && a->model)
+		r = add_setting(a, &a->params, "model", a->model, &why);
+	if (r)
+		report_at(&a->report, FF_LOG_ERROR, "", why.ptr ? why.ptr : ff_code_text(FF_R_NOMEM));
+	buf_release(&why);
+	return r ? ff_code_exit_status(FF_R_INTERNAL) : 0;
+}
+
+int request_args_open(struct request_args *a)
+{
+	int status = load_plugin(a);
+
+	if (!status)
+		status = prepare_python(a);
+	return status ? status : open_inputs(a);
+}
+
 void request_args_engine_options(const struct request_args *a, struct ff_engine_options *ret)
 {
 	*ret = (struct ff_engine_options){
@@ -435,6 +557,22 @@ void request_args_engine_options(const struct request_args *a, struct ff_engine_
 	};
 }
 
+/* The adapter is a worker like any other, with arguments; they are a runner's or a model's by now. */
+static void python_run_options(const struct request_args *a, struct ff_run_options *ret)
+{
+	const struct setting_list *args = a->python.runner ? &a->runner_args : &a->params;
+
+	ret->worker = a->python.command;
+	ret->worker_label = a->python.runner ? a->python.runner : a->python.llm;
+	ret->worker_args = args->items;
+	ret->worker_arg_count = args->count;
+	ret->runner_args = NULL;
+	ret->runner_arg_count = 0;
+	ret->model = NULL;
+	ret->params = NULL;
+	ret->param_count = 0;
+}
+
 void request_args_run_options(const struct request_args *a, struct ff_run_options *ret)
 {
 	*ret = (struct ff_run_options){
@@ -443,6 +581,9 @@ void request_args_run_options(const struct request_args *a, struct ff_run_option
 		.input_count = a->input_count,
 		.connector = a->connector,
 		.model = a->model,
+		.runner = a->runner,
+		.runner_args = a->runner_args.items,
+		.runner_arg_count = a->runner_args.count,
 		.worker = a->worker,
 		.workers = (unsigned)a->workers,
 		.worker_env = a->worker_env.items,
@@ -454,4 +595,6 @@ void request_args_run_options(const struct request_args *a, struct ff_run_option
 		.max_input_bytes = a->max_input_bytes,
 		.max_depth = (unsigned)a->max_depth,
 	};
+	if (a->python.command)
+		python_run_options(a, ret);
 }

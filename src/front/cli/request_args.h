@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "fairforge/fairforge.h"
+#include "front/cli/python_adapter.h"
 #include "front/cli/report.h"
 #include "front/common/flags.h"
 
@@ -29,7 +30,10 @@ struct request_args {
 	const char *connector, *model;
 	const char *worker;
 	uint64_t workers;
-	struct setting_list params, options, worker_env;
+	const char *plugin;                  /* path; NULL */
+	const struct ff_runner_type *runner; /* of the plugin, by request_args_open */
+	struct python_adapter python;
+	struct setting_list params, options, worker_env, runner_args;
 	const char *cafile;
 	bool allow_http, progress, help, version;
 	enum ff_log_level log_level;
@@ -41,10 +45,17 @@ struct request_args {
 /* Rows of flag tables; `state` is a struct request_args. In the order of --help. */
 #define REQUEST_FLAGS_WHAT                                                                                                  \
 	{ "dataset", 0, "FILE", "datasets: JSON, an array or JSONL; may be repeated", request_flag_dataset },               \
-	        { "connector", 0, "NAME", "groq, openai, gemini, ollama or a class path", request_flag_connector },         \
+	        { "connector", 0, "NAME", "groq, openai, gemini, ollama, alquimia, http or a class path",                   \
+		  request_flag_connector },                                                                                 \
 	        { "worker", 0, "COMMAND", "a program that answers, instead of a connector", request_flag_worker },          \
 	        { "workers", 0, "N", NULL, request_flag_workers },                                                          \
 	        { "worker-env", 0, "NAME[=V]", "so many processes; a variable they get; again", request_flag_worker_env },  \
+	        { "python-runner", 0, "M:CLASS", "a BaseRunner class, instead of a connector", request_flag_python },       \
+	        { "python-llm", 0, "PATH", "a LangChain class, instead of a connector", request_flag_python },              \
+	        { "python", 0, "FILE", NULL, request_flag_python },                                                         \
+	        { "batches", 0, "HOW", "its interpreter; its batches: each, whole or parallel", request_flag_python },      \
+	        { "plugin", 0, "FILE", "a runner in a shared library, instead of a connector", request_flag_plugin },       \
+	        { "runner-arg", 0, "K=V", "an argument of the runner; K=env:NAME, K=file:PATH", request_flag_runner_arg },  \
 	        { "model", 0, "M", "the model", request_flag_model },                                                       \
 	        { "param", 0, "K=V", "a connector parameter; K=env:NAME, K=file:PATH", request_flag_param },                \
 	        { "option", 0, "K=V", "an option of the run: see fairforge help options", request_flag_option },            \
@@ -75,7 +86,8 @@ request_flag request_flag_dataset, request_flag_output, request_flag_connector, 
         request_flag_option, request_flag_option_number, request_flag_no_adaptive, request_flag_duration, request_flag_stream,
         request_flag_accept, request_flag_cafile, request_flag_allow_http, request_flag_max_input_bytes, request_flag_max_depth,
         request_flag_log_level, request_flag_progress, request_flag_quiet, request_flag_json, request_flag_help,
-        request_flag_version, request_flag_worker, request_flag_workers, request_flag_worker_env;
+        request_flag_version, request_flag_worker, request_flag_workers, request_flag_worker_env, request_flag_plugin,
+        request_flag_runner_arg, request_flag_python;
 
 void request_args_init(struct request_args *a);
 /* Closes the inputs. */

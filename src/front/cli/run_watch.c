@@ -87,6 +87,12 @@ static void count_outcome(struct run_watch *w, const char *word)
 			w->outcome_counts[i]++;
 }
 
+/* A turn that the end of the run left over; one that could not be sent for a reason of its own is a failure to tell. */
+static bool was_stopped(const struct ff_turn *t)
+{
+	return !strcmp(t->outcome, "not_run") && t->answer_len >= 7 && !memcmp(t->answer, "not run", 7);
+}
+
 static void take_turn(struct run_watch *w, const struct ff_turn *t)
 {
 	struct buf line;
@@ -99,7 +105,7 @@ static void take_turn(struct run_watch *w, const struct ff_turn *t)
 		say_json(w, &line);
 		return;
 	}
-	if (!t->success && strcmp(t->outcome, "not_run") != 0)
+	if (!t->success && !was_stopped(t))
 		tell_failure(w, t);
 	if (t->key_in_answer)
 		report_text(w->report, FF_LOG_WARNING, "%s, %s: a key in use stands in the answer; answers are never altered.",

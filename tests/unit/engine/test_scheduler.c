@@ -109,12 +109,35 @@ static void test_no_memory(void **state)
 	scheduler_release(&s);
 }
 
+static void test_begun_sessions_first(void **state)
+{
+	(void)state;
+	for (int longest = 0; longest < 2; longest++) {
+		struct scheduler s;
+		struct session a, b;
+		scheduler_init(&s, true, longest);
+		s.finish_first = true;
+		add(&s, &a, 0, 2);
+		add(&s, &b, 1, 9);
+		size_t first = longest ? 1 : 0;
+		expect_next(&s, first, 0);
+		assert_int_equal(scheduler_first(&s)->index, 1 - first);
+		scheduler_next_turn(&s, longest ? &b : &a);
+		expect_next(&s, first, 1);
+		expect_next(&s, 1 - first, 0);
+		scheduler_close(&s, &a);
+		scheduler_close(&s, &b);
+		scheduler_release(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_independent_turns_in_input_order),
 		cmocka_unit_test(test_longest_first),
 		cmocka_unit_test(test_input_order),
+		cmocka_unit_test(test_begun_sessions_first),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,25 @@ static void test_resent_requests_are_counted(void **state)
 	assert_false(x.result.resent);
 }
 
+static void test_what_may_be_sent_once_is_not_sent_again(void **state)
+{
+	(void)state;
+	open_with(serve_one_and_drop);
+	x.request.once = true;
+	for (int i = 0; i < 12; i++) { /* more often than libcurl bears on one easy handle */
+		exchange_expect(&x, HTTP_COMPLETE, NULL);
+		exchange_expect(&x, HTTP_FAILED_SEND, "was closed before any reply");
+		assert_false(x.result.resent);
+		assert_int_equal(x.status, 0);
+	}
+	assert_int_equal(rig_stats(&rig).resent, 0);
+	assert_int_equal(rig_stats(&rig).in_flight, 0);
+	x.request.once = false;
+	exchange_expect(&x, HTTP_COMPLETE, NULL);
+	exchange_expect(&x, HTTP_COMPLETE, NULL);
+	assert_true(x.result.resent);
+}
+
 static void test_foreign_loop(void **state)
 {
 	struct pollfd watch;
@@ -357,6 +376,7 @@ int main(void)
 		CASE(test_start_in_body),
 		CASE(test_restart_from_a_shared_failure),
 		CASE(test_resent_requests_are_counted),
+		CASE(test_what_may_be_sent_once_is_not_sent_again),
 		CASE(test_foreign_loop),
 		CASE(test_two_transports_on_two_loops),
 		CASE(test_hostile_peers),
