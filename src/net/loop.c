@@ -28,6 +28,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "net/loop.h"
 
 #define EVENTS_A_BREATH 32
@@ -62,7 +63,7 @@ static void before_poll(uv_prepare_t *prepare)
 
 static int init_uv(struct loop *l)
 {
-	int failed = uv_loop_init(&l->uv);
+	int failed = descriptors_available(DESCRIPTORS_OF_A_LOOP) ? uv_loop_init(&l->uv) : uv_translate_sys_error(errno);
 
 	if (failed)
 		return failed;
