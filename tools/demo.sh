@@ -20,6 +20,8 @@ url=${line#listening on }
 [ -n "$url" ] || { cat demo/simulator.err >&2; exit 1; }
 
 status=0
+# A proxy of the environment cannot reach a simulator on this machine.
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 build/fairforge run --dataset examples/demo.json --connector openai --model demo-model \
 	--param base_url="$url/v1" --param api_key=demo-key -o demo/response.json --json 2>demo/events.jsonl || status=$?
 python3 tools/demo_table.py demo/events.jsonl

@@ -404,6 +404,11 @@ FF_API int ff_run_start(struct ff_engine *engine, const struct ff_run_options *o
 FF_API void ff_run_cancel(struct ff_run *run, uint64_t grace_ms);
 FF_API int ff_run_done(const struct ff_run *run); /* 1 after FF_EVENT_END */
 FF_API void ff_run_counts(const struct ff_run *run, struct ff_counts *ret);
+/* How long the engine's loop worked without looking at what is due, since the engine was made: what a deadline may come late by. The callbacks count. */
+struct ff_lag {
+	double p99_ms, max_ms;
+};
+FF_API void ff_run_lag(const struct ff_run *run, struct ff_lag *ret);
 FF_API const struct ff_error *ff_run_error(const struct ff_run *run); /* code 0: none */
 /* After the end: 0, 1, 69, 70, 73, 75, 77 or 130 (cancelled) by the table of ff_exit_table. */
 FF_API int ff_run_exit_status(const struct ff_run *run);

@@ -64,3 +64,30 @@ int escape_append(struct buf *out, struct str in, bool keep_newlines)
 	}
 	return buf_append(out, in.ptr + from, in.len - from);
 }
+
+/* U+E0001 and the like need both halves of a pair in JSON. */
+static void append_json_escape(struct buf *out, uint32_t c)
+{
+	if (c < 0x10000)
+		buf_printf(out, "\\u%04x", (unsigned)c);
+	else
+		buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xD7C0 + (c >> 10)), (unsigned)(0xDC00 + (c & 0x3FF)));
+}
+
+int escape_append_json(struct buf *out, struct str in)
+{
+	size_t from = 0, i = 0;
+
+	while (i < in.len) {
+		size_t n = (unsigned char)in.ptr[i] < 0x7F ? 1 : utf8_sequence_length(in.ptr + i, in.len - i);
+		uint32_t c = n ? utf8_decode(in.ptr + i, n) : 0;
+
+		if (n && (c == 0x7F || is_hidden(c))) {
+			buf_append(out, in.ptr + from, i - from);
+			append_json_escape(out, c);
+			from = i + n;
+		}
+		i += n ? n : 1;
+	}
+	return buf_append(out, in.ptr + from, in.len - from);
+}

@@ -38,5 +38,7 @@ bool scrub_finds(const struct scrubber *s, struct str text);
 /* Appends other people's text made safe for a terminal or a log line: C0, C1, DEL, ESC, bidi controls, U+2028/9 and bytes that are not
  * UTF-8 become \xNN or \u{NNNN}. keep_newlines leaves \n and \t. */
 int escape_append(struct buf *out, struct str in, bool keep_newlines) WARN_UNUSED;
+/* The same for a JSON document: its strings hold no raw C0, and what else is hidden becomes \uNNNN, which is the same document. */
+int escape_append_json(struct buf *out, struct str in) WARN_UNUSED;
 
 #endif

@@ -281,6 +281,16 @@ int ff_run_done(const struct ff_run *run)
 	return run->done;
 }
 
+void ff_run_lag(const struct ff_run *run, struct ff_lag *ret)
+{
+	const struct lag *lag = loop_lag(run->engine->loop);
+
+	*ret = (struct ff_lag){
+		.p99_ms = (double)lag_percentile_us(lag, 99) / 1000,
+		.max_ms = (double)lag->max_us / 1000,
+	};
+}
+
 void ff_run_counts(const struct ff_run *run, struct ff_counts *ret)
 {
 	const struct run_counts *c = run_counts(run->run);

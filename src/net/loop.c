@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "net/loop.h"
 #include "net/sigpipe.h"
 
@@ -40,7 +41,7 @@ struct loop {
 	uint64_t step_next_us; /* what the step asked for */
 	uint64_t now_us;
 	uint64_t busy_us; /* since when events are worked on without a look at the timers */
-	uint64_t lag_max_us;
+	struct lag lag;
 	unsigned events; /* since the last breath */
 	bool stale, touched;
 };
@@ -58,7 +59,7 @@ static void before_poll(uv_prepare_t *prepare)
 
 static int init_uv(struct loop *l)
 {
-	int failed = uv_loop_init(&l->uv);
+	int failed = descriptors_available(DESCRIPTORS_OF_A_LOOP) ? uv_loop_init(&l->uv) : uv_translate_sys_error(errno);
 
 	if (failed)
 		return failed;
@@ -174,10 +175,12 @@ static void run_deferred(struct loop *l)
 	}
 }
 
-static void note_lag(struct loop *l, uint64_t since_us, uint64_t now_us)
+/* The stretch since busy_us, or the lateness of the first timer when that is more: someone else held the loop up. */
+static void note_lag(struct loop *l, uint64_t late_us)
 {
-	if (now_us > since_us && now_us - since_us > l->lag_max_us)
-		l->lag_max_us = now_us - since_us;
+	uint64_t worked_us = l->now_us > l->busy_us ? l->now_us - l->busy_us : 0;
+
+	lag_note(&l->lag, MAX(worked_us, late_us));
 }
 
 static void run_due(struct loop *l)
@@ -192,14 +195,17 @@ static void run_due(struct loop *l)
 /* Steps 2 to 4 of a pass. Its length is lag too: a timer that fell due at its start would have waited for its end. */
 static void after_poll(struct loop *l)
 {
+	uint64_t first_us = timers_next(&l->timers), late_us;
+
 	if (l->stale) /* no event came */
 		l->busy_us = l->now_us = clock_monotonic_us();
-	note_lag(l, timers_next(&l->timers), refresh(l));
+	late_us = refresh(l) > first_us ? l->now_us - first_us : 0;
 	run_due(l);
 	if (l->step)
 		l->step_next_us = l->step(l->step_user, l->now_us);
 	run_due(l);
-	note_lag(l, l->busy_us, refresh(l));
+	refresh(l);
+	note_lag(l, late_us);
 	l->busy_us = l->now_us;
 	l->events = 0;
 }
@@ -282,10 +288,7 @@ int loop_wait(struct loop *l, int timeout_ms)
 	return pass(l, timeout_ms);
 }
 
-uint64_t loop_lag_max_us(struct loop *l)
+const struct lag *loop_lag(const struct loop *l)
 {
-	uint64_t lag = l->lag_max_us;
-
-	l->lag_max_us = 0;
-	return lag;
+	return &l->lag;
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/timers.h"
+#include "net/lag.h"
 
 struct loop; /* owns the uv_loop_t, the timers and the deferred queue */
 
@@ -36,8 +37,8 @@ int loop_timeout_ms(const struct loop *l); /* how long one may wait before loop_
 int loop_process(struct loop *l);          /* one iteration without blocking; returns whether anything is still active */
 int loop_wait(struct loop *l,
               int timeout_ms); /* blocks until something happened, at most timeout_ms (-1: no limit), then processes */
-/* Lag: how late timers fired, or would have fired (the longest pass). Microseconds, since the last call. */
-uint64_t loop_lag_max_us(struct loop *l);
+/* How late timers fired, or would have fired: the stretches between two looks at them, since the loop was made. */
+const struct lag *loop_lag(const struct loop *l);
 struct uv_loop_s *loop_uv(struct loop *l); /* for net/ only */
 /* For net/ only: call after uv_poll_start, so that a foreign loop comes back at once to hand the change to the kernel. */
 void loop_touch(struct loop *l);

@@ -256,6 +256,27 @@ def test_no_descriptors_left():
         assert result.status == 0, result
 
 
+@pytest.mark.parametrize("command, limit", [(c, n) for n in range(5, 13) for c in ("run", "check", "mock") if c != "mock" or n < 11])
+def test_hardly_any_descriptors(command, limit):
+    """At some number of descriptors a library would rather abort: none of them may end us by a signal."""
+    def tight():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    flags = ["--port", "0"] if command == "mock" else ["-", "--concurrency", "1"]
+    result = fairforge(command, *flags, stdin=payload(NOWHERE), preexec_fn=tight)
+    assert result.status not in (0, 1) and result.err + result.out, result
+
+
+def test_file_size_limit(tmp_path):
+    """SIGXFSZ would end the run and leave the file beside; the other output still gets every answer."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+    with Peer([OK]) as peer:
+        sets = [dataset(batch("x" * 10000), session_id="s%d" % i) for i in range(20)]
+        result = fairforge("run", "-", "-o", tmp_path / "a.json", stdin=payload(peer.url, *sets), preexec_fn=limit)
+    assert result.status == 73 and "a.json cannot be written" in result.err, result
+    assert os.listdir(tmp_path) == [], "nothing is left behind"
+
+
 def test_duplicate_keys_and_long_strings_are_no_errors():
     text = json.dumps(payload("@")).replace('"session_id": "s1"', '"session_id": "old", "session_id": "s1"')
     with Peer([OK]) as peer:

@@ -99,7 +99,9 @@ def test_events():
 
 
 def test_document_is_compact_in_a_pipe_and_indented_on_a_terminal():
-    with Peer([OK]) as peer:
+    """The same document; on a terminal nothing of an answer moves its cursor or turns its text around."""
+    nasty = "\x1b]0;x\x07\x9b2J\u202egnp.\x7f \u00fc\U0001f64f" * 9000
+    with Peer([reply(200, chat(nasty))]) as peer:
         request = json.dumps(payload(peer.url)).encode()
         assert fairforge("run", "-", stdin=request).out.count("\n") <= 1
         main, side = pty.openpty()
@@ -111,6 +113,9 @@ def test_document_is_compact_in_a_pipe_and_indented_on_a_terminal():
         process.wait(60)
         process.stderr.close()
     assert text.count(b"\n") > 10 and json.loads(text)["success"] is True
+    assert json.loads(text)["datasets"][0]["conversation"][0]["assistant"] == nasty
+    for bad in ("\x1b", "\x07", "\x9b", "\u202e", "\x7f"):
+        assert bad not in text.decode(), "%r reached the terminal" % bad
 
 
 def _read_all(fd):

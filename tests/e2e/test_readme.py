@@ -61,7 +61,7 @@ def test_dev_commands():
     assert "exec ./dev test" in (ROOT / ".ci" / "run").read_text()
     if BINARY != ROOT / "build" / "fairforge":
         return  # the demonstration uses the release build
-    process = subprocess.run(["./dev", "demo"], cwd=ROOT, env=environment({"FAIRFORGE_DEV_NO_INSTALL": "1"}), capture_output=True, timeout=600, check=False,
+    process = subprocess.run(["./dev", "demo"], cwd=ROOT, env=environment({"FAIRFORGE_DEV_NO_INSTALL": "1", "http_proxy": "http://127.0.0.1:1"}), capture_output=True, timeout=600, check=False,
                              stdin=subprocess.DEVNULL)
     text = process.stdout.decode()
     assert process.returncode == 0, text + process.stderr.decode()

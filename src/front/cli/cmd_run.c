@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/secret.h"
 #include "front/cli/cli.h"
 #include "front/cli/interrupt.h"
 #include "front/cli/request_args.h"
@@ -36,6 +37,9 @@ const size_t run_flag_count = ARRAY_SIZE(run_flags);
 struct destination {
 	struct output_file file;
 	bool complete; /* the whole document was given */
+	bool shown;    /* a terminal: what moves its cursor or reorders its text is escaped */
+	char part[4];  /* the beginning of a character whose rest comes with the next piece */
+	size_t part_len;
 };
 
 struct run_command {
@@ -49,10 +53,48 @@ struct run_command {
 	int signal; /* the first one; 0 */
 };
 
+/* Bytes at the end that begin a UTF-8 character without ending it. */
+static size_t begun_character(const char *text, size_t len)
+{
+	for (size_t back = 1; back < 4 && back <= len; back++) {
+		unsigned char c = (unsigned char)text[len - back];
+		size_t whole = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+
+		if ((c & 0xC0) != 0x80)
+			return c >= 0xC0 && whole > back ? back : 0;
+	}
+	return 0;
+}
+
+/* Other people's answers stand in the document: on a terminal it says the same with escapes. */
+static int write_shown(struct destination *d, const char *data, size_t len)
+{
+	struct buf text, out;
+	size_t part;
+	int r = -1;
+
+	buf_init(&text, SIZE_MAX / 2);
+	buf_init(&out, SIZE_MAX / 2);
+	buf_append(&text, d->part, d->part_len);
+	buf_append(&text, data, len);
+	part = text.ptr ? begun_character(text.ptr, text.len) : 0;
+	if (buf_failed(&text) || escape_append_json(&out, str_of(text.ptr, text.len - part)))
+		errno = d->file.error_number = ENOMEM;
+	else
+		r = output_file_write(&d->file, out.ptr, out.len);
+	d->part_len = part;
+	memcpy(d->part, text.ptr ? text.ptr + text.len - part : "", part);
+	buf_release(&text);
+	buf_release(&out);
+	return r;
+}
+
 static int write_output(void *user, const char *data, size_t len)
 {
 	struct destination *d = user;
 
+	if (d->shown)
+		return write_shown(d, data, len);
 	return output_file_write(&d->file, data, len);
 }
 
@@ -76,7 +118,8 @@ static int open_stdout(struct run_command *rc, const struct cli *cli)
 	struct destination *d = &rc->destinations[0];
 
 	output_file_from_fd(&d->file, "standard output", STDOUT_FILENO);
-	rc->outputs[0] = (struct ff_output){ .format = FF_OUTPUT_RESPONSE, .indent = isatty(STDOUT_FILENO) ? FILE_INDENT : 0 };
+	d->shown = isatty(STDOUT_FILENO);
+	rc->outputs[0] = (struct ff_output){ .format = FF_OUTPUT_RESPONSE, .indent = d->shown ? FILE_INDENT : 0 };
 	rc->output_count = 1;
 	if (!cli->stdout_closed)
 		return 0;

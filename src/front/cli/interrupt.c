@@ -51,7 +51,8 @@ int interrupt_open(void)
 	file_count = 0;
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
 		return -1;
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	/* A reader that goes and a file at its size limit are errors of a write, not the end of a run whose answers others still get. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		return -1;
 	return install(SIGHUP) || install(SIGINT) || install(SIGTERM) ? -1 : 0;
 }

@@ -43,6 +43,12 @@ void progress_format_duration(double seconds, char *out, size_t size)
 		snprintf(out, size, "%llu h %llu min", s / 3600, s % 3600 / 60);
 }
 
+/* Turns that ran to their end: after an interruption the rest counts as done too, and would show as a sudden rate. */
+static uint64_t ran(const struct ff_counts *c)
+{
+	return c->done - c->not_run;
+}
+
 static void sample(struct progress *p, uint64_t now_us)
 {
 	if (p->sample_count && now_us - p->samples[p->sample_count - 1].at_us < SAMPLE_US)
@@ -52,7 +58,7 @@ static void sample(struct progress *p, uint64_t now_us)
 		p->sample_count--;
 	}
 	p->samples[p->sample_count].at_us = now_us;
-	p->samples[p->sample_count++].done = p->counts.done;
+	p->samples[p->sample_count++].done = ran(&p->counts);
 }
 
 double progress_rate(const struct progress *p, uint64_t now_us)
@@ -65,7 +71,7 @@ double progress_rate(const struct progress *p, uint64_t now_us)
 	}
 	if (now_us <= from_us)
 		return 0;
-	return (double)(p->counts.done - from_done) * 1e6 / (double)(now_us - from_us);
+	return (double)(ran(&p->counts) - from_done) * 1e6 / (double)(now_us - from_us);
 }
 
 static void append_rate(const struct progress *p, uint64_t now_us, struct buf *out)
@@ -88,18 +94,20 @@ static void append_figures(const struct progress *p, uint64_t now_us, struct buf
 {
 	const struct ff_counts *c = &p->counts;
 
-	buf_printf(out, "%llu/%llu done, %llu ok, %llu failed, %llu in flight", (unsigned long long)c->done,
+	buf_printf(out, "%llu/%llu done, %llu ok, %llu failed, %llu in flight", (unsigned long long)ran(c),
 	           (unsigned long long)c->batches, (unsigned long long)c->succeeded, (unsigned long long)c->failed,
 	           (unsigned long long)c->in_flight);
 	if (c->waiting_retry)
 		buf_printf(out, ", %llu waiting to try again", (unsigned long long)c->waiting_retry);
+	if (c->not_run)
+		buf_printf(out, ", %llu not run", (unsigned long long)c->not_run);
 	append_rate(p, now_us, out);
 }
 
 static void append_bar(const struct ff_counts *c, size_t columns, struct buf *out)
 {
 	size_t inside = columns - 2;
-	size_t filled = c->batches ? (size_t)((double)c->done / (double)c->batches * (double)inside) : inside;
+	size_t filled = c->batches ? (size_t)((double)ran(c) / (double)c->batches * (double)inside) : inside;
 
 	buf_append_char(out, '[');
 	for (size_t i = 0; i < inside; i++)

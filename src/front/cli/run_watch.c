@@ -202,6 +202,7 @@ static void append_summary(const struct run_watch *w, const struct ff_counts *c,
 static void close_json(struct run_watch *w, const struct ff_run *run, const struct ff_counts *c, double seconds, int status)
 {
 	const struct ff_error *err = ff_run_error(run);
+	struct ff_lag lag;
 	struct buf line;
 
 	buf_init(&line, LINE_MAX_BYTES);
@@ -209,6 +210,9 @@ static void close_json(struct run_watch *w, const struct ff_run *run, const stru
 	event_int(&line, "exit_status", status);
 	event_append_counts(&line, c);
 	event_ms(&line, "wall_ms", seconds * 1000);
+	ff_run_lag(run, &lag);
+	event_ms(&line, "loop_lag_p99_ms", lag.p99_ms);
+	event_ms(&line, "loop_lag_max_ms", lag.max_ms);
 	if (err->code)
 		event_text(&line, "error", str_from(err->text));
 	say_json(w, &line);

@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/str.h"
 
 #define BACKLOG      4096
@@ -203,8 +204,10 @@ static int open_loop(struct web *w, struct error *err)
 {
 	static const int numbers[2] = { SIGINT, SIGTERM };
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	int code = info ? uv_loop_init(&w->loop) : UV_EINVAL;
+	int code = info ? 0 : UV_EINVAL;
 
+	if (!code)
+		code = descriptors_available(DESCRIPTORS_OF_A_LOOP) ? uv_loop_init(&w->loop) : uv_translate_sys_error(errno);
 	if (code)
 		return error_set(err, FF_EINTERNAL, "", "The event loop cannot be opened: %s.", uv_strerror(code));
 	w->loop_open = true;

@@ -122,13 +122,38 @@ static void test_escape(void **state)
 	}
 }
 
+static void test_escape_json(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{ "", "" },
+		{ "{\n  \"a\": \"b\\u001b\"\n}", "{\n  \"a\": \"b\\u001b\"\n}" },
+		{ "\"\xc2\x9b"
+		  "2J\x7f\xe2\x80\xae\"",
+		  "\"\\u009b2J\\u007f\\u202e\"" },
+		{ "\xf3\xa0\x80\x81", "\\udb40\\udc01" },
+		{ "gr\xc3\xbc\xc3\x9f \xf0\x9f\x99\x8f", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x99\x8f" },
+		{ "\xff\xc2", "\xff\xc2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct buf out;
+
+		buf_init(&out, 1000);
+		assert_int_equal(escape_append_json(&out, str_from(rows[i].in)), 0);
+		if (!str_eq(buf_str(&out), str_from(rows[i].out)))
+			fail_msg("row %zu: expected %s, got %.*s", i, rows[i].out, (int)out.len, out.ptr);
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_scrubbed_and_escaped),
-		cmocka_unit_test(test_long_message),
-		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_levels), cmocka_unit_test(test_scrubbed_and_escaped), cmocka_unit_test(test_long_message),
+		cmocka_unit_test(test_escape), cmocka_unit_test(test_escape_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

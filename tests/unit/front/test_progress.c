@@ -35,6 +35,9 @@ static void test_bar(void **state)
 	expect_text(&p, 6 * SECOND, 60, "10/20 done, 8 ok, 2 failed, 4 in flight, 2.0/s, ETA 5.0 s");
 	expect_text(&p, 6 * SECOND, 30, "10/20 done, 8 ok, 2 failed, 4");
 	expect_text(&p, SECOND, 60, "[########.........] 10/20 done, 8 ok, 2 failed, 4 in flight");
+	p.counts = (struct ff_counts){ .batches = 20, .done = 18, .succeeded = 8, .failed = 2, .not_run = 8, .in_flight = 2 };
+	expect_text(&p, 6 * SECOND, 90,
+	            "[#########.........] 10/20 done, 8 ok, 2 failed, 2 in flight, 8 not run, 2.0/s, ETA 1.0 s");
 	p.counts = (struct ff_counts){ .batches = 2, .done = 2, .succeeded = 2 };
 	expect_text(&p, 3 * SECOND, 80, "[############################] 2/2 done, 2 ok, 0 failed, 0 in flight, 1.0/s");
 	p.counts = (struct ff_counts){ .batches = 0 };
