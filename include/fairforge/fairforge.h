@@ -173,7 +173,7 @@ struct ff_turn {
 	const char *qa_id;
 	const char *outcome; /* "ok", "timeout", ... */
 	int success;         /* in the reference's sense */
-	const char *answer;  /* the text, or the error sentence; may contain NUL: see answer_len */
+	const char *answer;  /* the text, or the error sentence; may contain NUL. A live key is masked here, not in the outputs */
 	size_t answer_len;
 	double execution_ms, service_ms;
 	double first_content_ms; /* after the last attempt was sent; -1: unknown */

@@ -22,6 +22,8 @@
 #include "base/alloc.h"
 #include "engine/run.h"
 
+#define NOTABLE_PAUSE_US 2000000 /* a shorter pause of the target is not worth a line */
+
 static const char *const state_words[] = {
 #define X(name, word, text) [name] = (word),
 	CONVERSATION_STATES(X)
@@ -291,14 +293,26 @@ static void wait_for_retry(struct conversation *c, const struct retry_decision *
 	set_state(c, CONVERSATION_BACKING_OFF);
 }
 
+/* A user who sees nothing happen is told why, once a pause. */
+static void note_pause(const struct conversation *c, uint64_t now_us, uint64_t wait_us)
+{
+	const struct target *t = c->run->target;
+
+	if (wait_us >= NOTABLE_PAUSE_US && !target_is_paused(t, now_us))
+		log_warning(c->run->engine->config.logger, "%s asks to wait %.1f s; no turn starts there before.", t->origin,
+		            (double)wait_us / 1e6);
+}
+
 static void give_up_or_retry(struct conversation *c, uint64_t now_us)
 {
 	struct run *r = c->run;
 	struct retry_decision d = decide(c);
 	log_debug(r->engine->config.logger, "dataset %zu turn %zu, attempt %u: %s: %s", c->session->index, c->attempt.batch,
 	          c->attempt.index, outcome_word(c->attempt.result.outcome), d.reason);
-	if (d.pause_target)
+	if (d.pause_target) {
+		note_pause(c, now_us, d.wait_us);
 		target_pause(r->target, now_us + d.wait_us);
+	}
 	bool in_time = now_us + d.wait_us < c->attempt.deadline_us;
 	if (d.action == RETRY_WAIT && in_time && !r->stopping) {
 		wait_for_retry(c, &d, now_us);

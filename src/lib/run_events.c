@@ -26,12 +26,13 @@ void run_greet(struct ff_run *run)
 	                                 .pointer = "" });
 }
 
-/* Offset of a NUL-terminated copy in run->text. */
+/* Offset of a NUL-terminated copy in run->text, in which live keys are masked: events end on screens and in logs. */
 static size_t keep(struct ff_run *run, struct str s)
 {
 	size_t at = run->text.len;
 
-	buf_append_str(&run->text, s);
+	if (scrub_append(&run->engine->scrubber, &run->text, s))
+		return at; /* the buffer remembers its failure */
 	buf_append(&run->text, "", 1);
 	return at;
 }
@@ -79,7 +80,7 @@ static void note_failure(struct ff_run *run, const struct turn_result *r)
 
 void run_deliver_turn(struct ff_run *run, const struct turn_result *r)
 {
-	size_t session, qa, reason, model, request;
+	size_t session, qa, reason, model, request, answer, answer_end;
 	struct ff_turn turn;
 	const char *text;
 
@@ -93,6 +94,8 @@ void run_deliver_turn(struct ff_run *run, const struct turn_result *r)
 	reason = keep(run, r->finish_reason);
 	model = keep(run, r->model);
 	request = keep(run, r->request_id);
+	answer = r->key_in_answer ? keep(run, r->answer) : run->text.len;
+	answer_end = run->text.len;
 	text = buf_failed(&run->text) ? NULL : run->text.ptr;
 	fill_turn(r, &turn);
 	turn.session_id = text ? text + session : "";
@@ -100,6 +103,10 @@ void run_deliver_turn(struct ff_run *run, const struct turn_result *r)
 	turn.finish_reason = text ? text + reason : "";
 	turn.model = text ? text + model : "";
 	turn.request_id = text ? text + request : "";
+	if (r->key_in_answer) {
+		turn.answer = text ? text + answer : "";
+		turn.answer_len = text ? answer_end - answer - 1 : 0;
+	}
 	deliver(run, &(struct ff_event){ .type = FF_EVENT_TURN, .pointer = "", .turn = &turn });
 }
 

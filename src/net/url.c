@@ -102,27 +102,33 @@ static int part(CURLU *u, CURLUPart what, unsigned flags, char **ret, struct err
 	return 0;
 }
 
+static bool is_ascii(const char *text)
+{
+	while (*text && (unsigned char)*text < 0x80)
+		text++;
+	return !*text;
+}
+
 /*
- * The host in ASCII. libcurl converts an international name by way of the process's locale, and says "out of memory" of one that does not convert
- * (in the C locale none does): when the name can be had as it is and is not ASCII, that was the reason.
+ * The host in ASCII. libcurl converts an international name by way of the process's locale, and says "out of memory" of one that does not convert;
+ * in the C locale none does.
  */
 static int ascii_host(CURLU *u, char **ret, struct error *err)
 {
 	CLEANUP(mem_clean_p) char *plain = NULL;
-	int code = part(u, CURLUPART_HOST, CURLU_PUNYCODE, ret, err);
+	CLEANUP(curl_free_p) char *converted = NULL;
+	int code = part(u, CURLUPART_HOST, 0, &plain, err);
 
-	if (!code)
-		return 0;
-	code = part(u, CURLUPART_HOST, 0, &plain, err);
 	if (code)
 		return code;
-	for (const char *c = plain; *c; c++)
-		if ((unsigned char)*c > 0x7f)
-			return bad_url(err,
-			               "its international host name does not convert to ASCII in this locale: write its xn-- form");
-	*ret = plain;
-	plain = NULL;
-	return 0;
+	if (is_ascii(plain)) {
+		*ret = plain;
+		plain = NULL;
+		return 0;
+	}
+	if (curl_url_get(u, CURLUPART_HOST, &converted, CURLU_PUNYCODE))
+		return bad_url(err, "its international host name does not convert to ASCII in this locale: write its xn-- form");
+	return part(u, CURLUPART_HOST, CURLU_PUNYCODE, ret, err);
 }
 
 static int get_host(CURLU *u, char **ret, struct error *err)

@@ -37,9 +37,10 @@ def test_key_echoed_by_the_provider(key, log):
 
 def test_key_in_a_successful_answer_is_kept_and_flagged():
     with Peer([reply(200, chat("your key is " + SIMPLE))]) as peer:
-        result = fairforge("run", "-", stdin=payload(peer.url, params={"api_key": SIMPLE}))
-    assert result.answers == ["your key is " + SIMPLE], "an answer that was paid for must not be altered"
-    assert "key" in result.err.lower() and SIMPLE not in result.err, result
+        for flags in ([], ["--json"]):
+            result = fairforge("run", "-", *flags, stdin=payload(peer.url, dataset(session_id="s " + SIMPLE), params={"api_key": SIMPLE}))
+            assert result.answers == ["your key is " + SIMPLE], "an answer that was paid for must not be altered"
+            assert "key" in result.err.lower() and SIMPLE not in result.err, result
 
 
 def test_keys_from_environment_and_files(tmp_path):

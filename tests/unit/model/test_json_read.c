@@ -55,7 +55,8 @@ static void number_text_survives(void **state)
 		parse(&f, str_from(texts[i]));
 		assert_text(&f.value, JSON_NUMBER, str_from(texts[i]));
 		arena_release(&f.arena);
-		(void)snprintf(in_array, sizeof(in_array), "[%s,%s ]", texts[i], texts[i]);
+		int length = (int)strlen(texts[i]);
+		(void)snprintf(in_array, sizeof(in_array), "[%.*s,%.*s ]", length, texts[i], length, texts[i]);
 		parse(&f, str_from(in_array));
 		assert_int_equal(f.value.count, 2);
 		assert_text(&f.value.items[1], JSON_NUMBER, str_from(texts[i]));
