@@ -47,11 +47,16 @@ static int install(int number)
 
 int interrupt_open(void)
 {
+	sigset_t pipe_only;
+
 	deferred = 0;
 	file_count = 0;
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
 		return -1;
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	/* Ignored, and blocked as well: the library then need not guard against it in every pass of its loop. */
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &pipe_only, NULL))
 		return -1;
 	return install(SIGHUP) || install(SIGINT) || install(SIGTERM) ? -1 : 0;
 }
