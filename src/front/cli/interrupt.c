@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static int pipe_fds[2] = { -1, -1 };
 static volatile sig_atomic_t deferred;
+static atomic_int unread; /* signals that nobody took yet; handlers may run in several threads */
 static const char *volatile files[INTERRUPT_FILES];
 static volatile sig_atomic_t file_count;
 
@@ -20,7 +22,7 @@ static void handle(int number)
 	int saved = errno;
 	unsigned char byte = (unsigned char)number;
 
-	if (!deferred) {
+	if (!deferred || atomic_fetch_add(&unread, 1) >= INTERRUPT_UNREAD) {
 		for (sig_atomic_t i = 0; i < file_count; i++)
 			(void)unlink(files[i]);
 		_exit(128 + number);
@@ -50,6 +52,7 @@ int interrupt_open(void)
 	sigset_t pipe_only;
 
 	deferred = 0;
+	atomic_store(&unread, 0);
 	file_count = 0;
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
 		return -1;
@@ -69,6 +72,11 @@ void interrupt_remove_file(const char *path)
 	file_count++;
 }
 
+void interrupt_forget_files(void)
+{
+	file_count = 0;
+}
+
 void interrupt_defer(void)
 {
 	deferred = 1;
@@ -83,7 +91,10 @@ int interrupt_take(void)
 {
 	unsigned char byte;
 
-	return read(pipe_fds[0], &byte, 1) == 1 ? byte : 0;
+	if (read(pipe_fds[0], &byte, 1) != 1)
+		return 0;
+	atomic_fetch_sub(&unread, 1);
+	return byte;
 }
 
 void interrupt_close(void)
