@@ -139,6 +139,25 @@ LOADS = [  # name, kind, requests, in flight, bars
 ]
 
 
+def bench_worker(bench, title, count, flight):
+    """Turns through an echo worker in C, against two bare C processes that exchange the same lines over the same kind of pipes."""
+    ratios, ours, theirs = [], [], []
+    echo = BUILD / "bench" / "echo_worker"
+    for number in range(bench.rounds + 1):
+        a = Measured([BUILD / "fairforge", "run", "--dataset", bench.dataset(count), "--worker", "%s %d" % (echo, flight), "--concurrency", flight,
+                      "--no-adaptive", "--no-journal", "--quiet", "-o", bench.folder / "out.jsonl"], count)
+        b = Measured([BUILD / "bench" / "pipe_pair", "-n", count, "-c", flight, echo], count)
+        if number:
+            ratios.append(a.rate / b.rate)
+            ours.append(a.rate)
+            theirs.append(b.rate)
+    print("%-34s %6.2f x the messages/s of two bare processes (bar >= 0.30)   %.0f/s against %.0f/s" %
+          (title, statistics.median(ratios), statistics.median(ours), statistics.median(theirs)), flush=True)
+
+
+WORKERS = [("worker process, 1 in flight", 1), ("worker process, 64 in flight", 64)]
+
+
 def bench_start(bench):
     """From exec to the first request, as a whole process with one turn, against a bare program that links the same libraries."""
     ratios = []
@@ -164,6 +183,9 @@ def main():
             for title, kind, count, flight, bars in LOADS:
                 if args.only in title:
                     row(title, *bench.pair(kind, max(count // 10, 2 * flight) if args.quick else count, flight), bars)
+            for title, flight in WORKERS:
+                if args.only in title:
+                    bench_worker(bench, title, 20000 if args.quick else 200000, flight)
             if args.only in "one turn, exec to exit":
                 bench_start(bench)
         finally:

@@ -102,6 +102,7 @@ def _serve(loop, channel, served):
     def end():
         nonlocal over
         over = True
+        channel.stop_reading()
         loop.stop()
 
     def take(line):

@@ -74,18 +74,19 @@ class Channel:
         try:
             data = os.read(self._in, READ_BYTES)
         except BlockingIOError:
-            return False
+            return
         if data:
             self._take(data)
-            return True
-        self._loop.remove_reader(self._in)
-        self._on_end()
-        return False
+        else:
+            self._on_end()
 
     def _read_all(self):
         while data := os.read(self._in, READ_BYTES):
             self._take(data)
         self._on_end()
+
+    def stop_reading(self):
+        self._loop.remove_reader(self._in)
 
     def _take(self, data):
         lines = data.split(b"\n")

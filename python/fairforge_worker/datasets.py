@@ -281,7 +281,9 @@ class Session:
         return conversation[index] if len(conversation) == len(self.turns) else None
 
     def _from_dataset(self, turn, final, summary, called):
-        if not hasattr(final, "assistant"):
+        if not hasattr(final, "assistant") and turn.state == HELD:
+            self._give_up(turn)
+        elif not hasattr(final, "assistant"):
             self._send(turn, wrong_shape(self.owner.name + ".run_dataset", "%s in place of a batch" % a(final)))
         elif turn.result is not None:  # run_batch said whether and how long
             batch, success = turn.result

@@ -19,9 +19,10 @@ class RunnerExit(RuntimeError):
 
 def contain(error):
     """SystemExit and KeyboardInterrupt as an ordinary exception."""
+    said = "it raised KeyboardInterrupt"
     if isinstance(error, SystemExit):
-        return RunnerExit("it called sys.exit(%s)" % ("" if error.code is None else error.code))
-    return RunnerExit("it raised KeyboardInterrupt")
+        said = "it called sys.exit(%s)" % ("" if error.code is None else error.code)
+    return RunnerExit(said).with_traceback(error.__traceback__)
 
 
 def one_line(text, most=SENTENCE_MOST):
@@ -64,6 +65,8 @@ def sentence_of(error, what):
     """'MyRunner.run_batch raised ValueError: no such thing (my_module.py line 12).'"""
     if isinstance(error, RunnerExit):
         said = "%s: %s" % (what, error)
+    elif type(error).__name__ == "CancelledError":
+        said = what + " was cancelled"
     else:
         text = message_of(error)
         said = "%s raised %s%s" % (what, type(error).__name__, ": " + text if text else "")

@@ -11,6 +11,7 @@ import sys
 import traceback
 
 from .failure import contain, message_of, one_line, place_of
+from .results import a
 
 KEY_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:KEY|TOKEN)\b")
 
@@ -84,7 +85,7 @@ def find(module, path):
             raise Refusal(_import_problem(module.__name__, e)) from e
         so_far += "." + name
     if not callable(found):
-        raise Refusal("%s is a %s, not a class." % (so_far, type(found).__name__))
+        raise Refusal("%s is %s, not a class." % (so_far, a(found)))
     return found
 
 
@@ -93,7 +94,7 @@ def _missing(holder, name, wanted):
 
     there = [n for n in vars(holder) if not n.startswith("_")] if hasattr(holder, "__dict__") else []
     near = difflib.get_close_matches(wanted, there, 1)
-    return "%s has no %s%s" % (name, wanted, ": did you mean %s?" % near[0] if near else ".")
+    return "%s has no %s%s." % (name, wanted, "; did you mean %s" % near[0] if near else "")
 
 
 # ---- arguments ----

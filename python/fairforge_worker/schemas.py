@@ -99,7 +99,7 @@ def optional(take):
 
 def list_of(take):
     def take_list(value):
-        if isinstance(value, (str, bytes, bytearray, dict)) or not hasattr(type(value), "__iter__") or isinstance(value, Model):
+        if isinstance(value, (str, bytes, bytearray, dict)) or not hasattr(type(value), "__iter__") or isinstance(value, BaseModel):
             raise _Wrong("list_type", "Input should be a valid list")
         kept, problems = [], []
         for index, item in enumerate(value):
@@ -123,7 +123,7 @@ def model(name):
 _models = {}
 
 
-class Model:
+class BaseModel:
     """A class names its fields in _fields: name → (what it takes, default or REQUIRED)."""
 
     __slots__ = ("_given", "__dict__")
@@ -254,18 +254,20 @@ class Model:
         return ((name, self.__dict__[name]) for name in self._fields if name in self.__dict__)
 
     def __eq__(self, other):
-        if not isinstance(other, Model):
+        if not isinstance(other, BaseModel):
             return NotImplemented
-        return type(self) is type(other) and self.__dict__ == other.__dict__
+        mine, theirs = self.__dict__, other.__dict__
+        return type(self) is type(other) and all(mine.get(n, REQUIRED) == theirs.get(n, REQUIRED) for n in self._fields)
 
     __hash__ = None
 
 
 def _dump(value, mode, *how):
-    if isinstance(value, Model):
+    if isinstance(value, BaseModel):
         return value.model_dump(mode=mode, exclude_unset=how[0], exclude_defaults=how[1], exclude_none=how[2])
     if isinstance(value, (list, tuple)):
-        return [_dump(v, mode, *how) for v in value]
+        found = [_dump(v, mode, *how) for v in value]
+        return found if mode == "json" or isinstance(value, list) else tuple(found)
     if isinstance(value, dict):
         return {k: _dump(v, mode, *how) for k, v in value.items()}
     return value.value if mode == "json" and isinstance(value, Enum) else value
@@ -274,13 +276,13 @@ def _dump(value, mode, *how):
 _sealed = False
 
 
-class Logprobs(Model):
+class Logprobs(BaseModel):
     """The log probabilities of the tokens in the response."""
 
     _fields = {"tokens": (list_of(text), REQUIRED), "token_logprobs": (list_of(number), REQUIRED)}
 
 
-class Batch(Model):
+class Batch(BaseModel):
     """One test case of a conversation: the query, the answer, the expected answer, and what belongs to them."""
 
     _fields = {
@@ -302,7 +304,7 @@ class IterationLevel(str, Enum):
     STREAM_BATCHES = "stream_batches"
 
 
-class SessionMetadata(Model):
+class SessionMetadata(BaseModel):
     """A session without its conversation."""
 
     _fields = {
@@ -313,13 +315,13 @@ class SessionMetadata(Model):
     }
 
 
-class StreamedBatch(Model):
+class StreamedBatch(BaseModel):
     """A batch with the session that it belongs to."""
 
     _fields = {"metadata": (model("SessionMetadata"), REQUIRED), "batch": (model("Batch"), REQUIRED)}
 
 
-class Dataset(Model):
+class Dataset(BaseModel):
     """A session: who talks to whom, in which language and context, and the conversation."""
 
     _fields = {**SessionMetadata._fields, "conversation": (list_of(model("Batch")), REQUIRED)}

@@ -1,7 +1,8 @@
 /*
  * worker_line.c: lines to a worker, and which message a line from a worker is. What a reply means for its turn stands in worker_reply.c.
  *
- * Members come in the order of docs/worker-protocol.md, with type and id first, so that a shell script can find them with sed.
+ * Members come in the order of docs/worker-protocol.md, with type and id first, so that a shell script can find them with sed. Keys are
+ * written as they stand here and only values are quoted: a turn costs a few hundred nanoseconds.
  */
 #include "engine/worker_line.h"
 
@@ -13,154 +14,138 @@
 
 /* ---- writing ---- */
 
-static void begin(struct json_writer *w, struct buf *out, struct str type)
+static void put_text(struct buf *out, struct str key, struct str value)
 {
-	json_writer_init(w, out, 0);
-	json_begin_object(w);
-	json_key_lit(w, "type");
-	json_string(w, type);
+	buf_append_str(out, key);
+	json_append_quoted(out, value);
 }
 
-static void end(struct json_writer *w)
+static void put_int(struct buf *out, struct str key, uint64_t value)
 {
-	json_end_object(w);
-	buf_append_char(w->out, '\n');
+	char digits[20], *at = digits + sizeof(digits);
+
+	do
+		*--at = (char)('0' + value % 10);
+	while ((value /= 10) != 0);
+	buf_append_str(out, key);
+	buf_append(out, at, (size_t)(digits + sizeof(digits) - at));
 }
 
-static void put_int(struct json_writer *w, struct str key, uint64_t value)
+static void put_value(struct buf *out, struct str key, const struct json *value)
 {
-	json_key(w, key);
-	json_int(w, (int64_t)value);
+	struct json_writer w;
+
+	buf_append_str(out, key);
+	json_writer_init(&w, out, 0);
+	json_value(&w, value);
 }
 
-static void put_text(struct json_writer *w, struct str key, struct str value)
+static void put_timeout(struct buf *out, int64_t timeout_ms)
 {
-	json_key(w, key);
-	json_string(w, value);
-}
-
-static void put_value(struct json_writer *w, struct str key, const struct json *value)
-{
-	json_key(w, key);
-	json_value(w, value);
-}
-
-static void put_timeout(struct json_writer *w, int64_t timeout_ms)
-{
-	json_key_lit(w, "timeout_ms");
 	if (timeout_ms < 0)
-		json_null(w);
+		buf_append_str(out, STR(",\"timeout_ms\":null"));
 	else
-		json_int(w, timeout_ms);
+		put_int(out, STR(",\"timeout_ms\":"), (uint64_t)timeout_ms);
+}
+
+static void end(struct buf *out)
+{
+	buf_append_str(out, STR("}\n"));
 }
 
 void worker_write_hello(struct buf *out, const struct worker_hello *h)
 {
-	struct json_writer w;
-
-	begin(&w, out, STR("hello"));
-	put_int(&w, STR("protocol"), WORKER_PROTOCOL);
-	put_text(&w, STR("fairforge"), STR(FF_VERSION));
-	put_int(&w, STR("worker"), h->worker);
-	put_int(&w, STR("workers"), h->workers);
-	put_int(&w, STR("start"), h->start);
-	put_int(&w, STR("concurrency"), h->concurrency);
-	json_key_lit(&w, "args");
-	json_number_text(&w, h->args.len ? h->args : STR("{}")); /* JSON text as it is */
-	end(&w);
+	put_int(out, STR("{\"type\":\"hello\",\"protocol\":"), WORKER_PROTOCOL);
+	put_text(out, STR(",\"fairforge\":"), STR(FF_VERSION));
+	put_int(out, STR(",\"worker\":"), h->worker);
+	put_int(out, STR(",\"workers\":"), h->workers);
+	put_int(out, STR(",\"start\":"), h->start);
+	put_int(out, STR(",\"concurrency\":"), h->concurrency);
+	buf_append_str(out, STR(",\"args\":"));
+	buf_append_str(out, h->args.len ? h->args : STR("{}"));
+	end(out);
 }
 
-static void put_session(struct json_writer *w, const struct dataset *d)
+static void put_session(struct buf *out, const struct dataset *d)
 {
-	put_text(w, STR("session_id"), d->session_id);
-	put_text(w, STR("assistant_id"), d->assistant_id);
-	put_value(w, STR("language"), &d->language);
-	put_text(w, STR("context"), d->context);
+	put_text(out, STR(",\"session_id\":"), d->session_id);
+	put_text(out, STR(",\"assistant_id\":"), d->assistant_id);
+	put_value(out, STR(",\"language\":"), &d->language);
+	put_text(out, STR(",\"context\":"), d->context);
 }
 
-static void put_batch(struct json_writer *w, const struct batch *b, struct str prompt)
+static void put_batch(struct buf *out, const struct batch *b, struct str prompt)
 {
-	put_text(w, STR("qa_id"), b->qa_id);
-	put_text(w, STR("query"), b->query);
-	put_text(w, STR("prompt"), prompt);
-	put_text(w, STR("assistant"), b->assistant);
-	put_text(w, STR("ground_truth_assistant"), b->ground_truth_assistant);
-	put_value(w, STR("observation"), &b->observation);
-	put_value(w, STR("logprobs"), &b->logprobs);
-	put_value(w, STR("agentic"), &b->agentic);
-	put_value(w, STR("ground_truth_agentic"), &b->ground_truth_agentic);
-	put_value(w, STR("weight"), &b->weight);
+	put_text(out, STR(",\"qa_id\":"), b->qa_id);
+	put_text(out, STR(",\"query\":"), b->query);
+	put_text(out, STR(",\"prompt\":"), prompt);
+	put_text(out, STR(",\"assistant\":"), b->assistant);
+	put_text(out, STR(",\"ground_truth_assistant\":"), b->ground_truth_assistant);
+	put_value(out, STR(",\"observation\":"), &b->observation);
+	put_value(out, STR(",\"logprobs\":"), &b->logprobs);
+	put_value(out, STR(",\"agentic\":"), &b->agentic);
+	put_value(out, STR(",\"ground_truth_agentic\":"), &b->ground_truth_agentic);
+	put_value(out, STR(",\"weight\":"), &b->weight);
 }
 
 void worker_write_turn(struct buf *out, const struct worker_turn *t, int64_t timeout_ms)
 {
 	const struct dataset *d = t->dataset;
-	struct json_writer w;
 
-	begin(&w, out, STR("turn"));
-	put_int(&w, STR("id"), t->id);
-	put_int(&w, STR("attempt"), t->attempt);
-	put_timeout(&w, timeout_ms);
-	put_int(&w, STR("session"), d->index);
-	put_int(&w, STR("batch"), t->batch);
-	put_int(&w, STR("batches"), d->batch_count);
-	put_session(&w, d);
-	put_batch(&w, &d->batches[t->batch], t->prompt);
-	end(&w);
+	put_int(out, STR("{\"type\":\"turn\",\"id\":"), t->id);
+	put_int(out, STR(",\"attempt\":"), t->attempt);
+	put_timeout(out, timeout_ms);
+	put_int(out, STR(",\"session\":"), d->index);
+	put_int(out, STR(",\"batch\":"), t->batch);
+	put_int(out, STR(",\"batches\":"), d->batch_count);
+	put_session(out, d);
+	put_batch(out, &d->batches[t->batch], t->prompt);
+	end(out);
 }
 
-void worker_open_dataset(struct json_writer *w, struct buf *out, uint64_t id, const struct dataset *d, int64_t timeout_ms)
+void worker_open_dataset(struct buf *out, uint64_t id, const struct dataset *d, int64_t timeout_ms)
 {
-	begin(w, out, STR("dataset"));
-	put_int(w, STR("dataset"), id);
-	put_timeout(w, timeout_ms);
-	put_int(w, STR("session"), d->index);
-	put_int(w, STR("batches"), d->batch_count);
-	put_session(w, d);
-	json_key_lit(w, "conversation");
-	json_begin_array(w);
+	put_int(out, STR("{\"type\":\"dataset\",\"dataset\":"), id);
+	put_timeout(out, timeout_ms);
+	put_int(out, STR(",\"session\":"), d->index);
+	put_int(out, STR(",\"batches\":"), d->batch_count);
+	put_session(out, d);
+	buf_append_str(out, STR(",\"conversation\":["));
 }
 
-void worker_dataset_batch(struct json_writer *w, const struct worker_turn *t)
+void worker_dataset_batch(struct buf *out, const struct worker_turn *t)
 {
-	json_begin_object(w);
-	put_int(w, STR("id"), t->id);
-	put_int(w, STR("attempt"), t->attempt);
-	put_int(w, STR("batch"), t->batch);
-	put_batch(w, &t->dataset->batches[t->batch], t->prompt);
-	json_end_object(w);
+	bool first = out->len && out->ptr[out->len - 1] == '[';
+
+	put_int(out, first ? STR("{\"id\":") : STR(",{\"id\":"), t->id);
+	put_int(out, STR(",\"attempt\":"), t->attempt);
+	put_int(out, STR(",\"batch\":"), t->batch);
+	put_batch(out, &t->dataset->batches[t->batch], t->prompt);
+	buf_append_char(out, '}');
 }
 
-void worker_close_dataset(struct json_writer *w)
+void worker_close_dataset(struct buf *out)
 {
-	json_end_array(w);
-	end(w);
+	buf_append_char(out, ']');
+	end(out);
 }
 
 void worker_write_cancel(struct buf *out, uint64_t id, bool dataset)
 {
-	struct json_writer w;
-
-	begin(&w, out, STR("cancel"));
-	put_int(&w, dataset ? STR("dataset") : STR("id"), id);
-	end(&w);
+	put_int(out, dataset ? STR("{\"type\":\"cancel\",\"dataset\":") : STR("{\"type\":\"cancel\",\"id\":"), id);
+	end(out);
 }
 
 void worker_write_session_end(struct buf *out, const struct dataset *d)
 {
-	struct json_writer w;
-
-	begin(&w, out, STR("session_end"));
-	put_int(&w, STR("session"), d->index);
-	end(&w);
+	put_int(out, STR("{\"type\":\"session_end\",\"session\":"), d->index);
+	end(out);
 }
 
 void worker_write_bye(struct buf *out)
 {
-	struct json_writer w;
-
-	begin(&w, out, STR("bye"));
-	end(&w);
+	buf_append_str(out, STR("{\"type\":\"bye\""));
+	end(out);
 }
 
 /* ---- reading ---- */

@@ -39,9 +39,9 @@ void worker_write_hello(struct buf *out, const struct worker_hello *h);
 /* timeout_ms below 0: no limit. */
 void worker_write_turn(struct buf *out, const struct worker_turn *t, int64_t timeout_ms);
 /* A dataset with `count` batches: open, `count` times batch, close. */
-void worker_open_dataset(struct json_writer *w, struct buf *out, uint64_t id, const struct dataset *d, int64_t timeout_ms);
-void worker_dataset_batch(struct json_writer *w, const struct worker_turn *t);
-void worker_close_dataset(struct json_writer *w);
+void worker_open_dataset(struct buf *out, uint64_t id, const struct dataset *d, int64_t timeout_ms);
+void worker_dataset_batch(struct buf *out, const struct worker_turn *t);
+void worker_close_dataset(struct buf *out);
 void worker_write_cancel(struct buf *out, uint64_t id, bool dataset);
 void worker_write_session_end(struct buf *out, const struct dataset *d);
 void worker_write_bye(struct buf *out);

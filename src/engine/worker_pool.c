@@ -146,10 +146,9 @@ static int write_turn(struct worker_executor *x, const struct worker_job *job)
 static int write_dataset(struct worker_executor *x, const struct worker_job *job)
 {
 	struct arena arena = ARENA_INIT;
-	struct json_writer w;
 	int r = 0;
 
-	worker_open_dataset(&w, &x->scratch, job->id, job->dataset, remaining_ms(x, job));
+	worker_open_dataset(&x->scratch, job->id, job->dataset, remaining_ms(x, job));
 	for (size_t i = 0; i < job->count && !r; i++) {
 		const struct attempt *a = job->session->batches[job->calls[i].batch].waiting;
 		struct worker_turn turn;
@@ -162,9 +161,9 @@ static int write_dataset(struct worker_executor *x, const struct worker_job *job
 		if (r)
 			break;
 		turn = turn_of(job, &job->calls[i], a ? a->index : 0, prompt);
-		worker_dataset_batch(&w, &turn);
+		worker_dataset_batch(&x->scratch, &turn);
 	}
-	worker_close_dataset(&w);
+	worker_close_dataset(&x->scratch);
 	arena_release(&arena);
 	return r ? r : buf_failed(&x->scratch);
 }

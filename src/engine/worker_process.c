@@ -235,6 +235,13 @@ static void take_message(struct worker *w, const struct worker_message *m)
 		take_dataset_end(w, m);
 }
 
+static void no_memory_for_line(struct worker *w)
+{
+	if (!w->x->started && !w->x->start_error.code)
+		error_nomem(&w->x->start_error);
+	worker_process_down(w, OUTCOME_TRANSPORT, "wrote a line for which there was no memory");
+}
+
 static void take_line(struct worker *w, struct str line)
 {
 	struct worker_executor *x = w->x;
@@ -249,7 +256,7 @@ static void take_line(struct worker *w, struct str line)
 	if (r == 0)
 		take_message(w, &message);
 	else if (r == FF_ENOMEM)
-		worker_process_down(w, OUTCOME_TRANSPORT, "wrote a line for which there was no memory");
+		no_memory_for_line(w);
 	else
 		worker_process_down(w, OUTCOME_BAD_REPLY, err.text);
 }
@@ -262,10 +269,13 @@ static bool keep_piece(struct worker *w, struct str piece)
 
 	if (r == 0)
 		return true;
+	if (r == FF_ENOMEM) {
+		no_memory_for_line(w);
+		return false;
+	}
 	worker_line_quote(buf_str(&w->line), quoted, sizeof(quoted));
 	(void)snprintf(clause, sizeof(clause), "wrote a line of more than %zu MiB: %s", WORKER_LINE_MAX_BYTES >> 20, quoted);
-	worker_process_down(w, r == FF_ENOMEM ? OUTCOME_TRANSPORT : OUTCOME_BAD_REPLY,
-	                    r == FF_ENOMEM ? "wrote a line for which there was no memory" : clause);
+	worker_process_down(w, OUTCOME_BAD_REPLY, clause);
 	return false;
 }
 

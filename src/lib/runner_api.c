@@ -293,7 +293,7 @@ static void complete(uint64_t id, const struct ff_answer *answer)
 
 static int run_dataset(struct host *h, const struct call_request *request, const struct ff_batch *batches)
 {
-	const struct ff_batch **list = arena_calloc(request->memory, request->item_count, sizeof(*list));
+	const struct ff_batch **list = arena_calloc(request->memory, request->item_count, sizeof(struct ff_batch *));
 	struct ff_completion *completions = arena_calloc(request->memory, request->item_count, sizeof(*completions));
 	struct ff_dataset *d = ARENA_NEW(request->memory, struct ff_dataset);
 

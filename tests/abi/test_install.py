@@ -91,3 +91,62 @@ def test_embed_example_builds_and_runs(prefix, tmp_path):
         simulator.terminate()
         simulator.wait(60)
         simulator.stdout.close()
+
+
+def library_path(prefix):
+    (shared,) = (p for p in prefix[0].rglob("libfairforge.so"))
+    return {**os.environ, "LD_LIBRARY_PATH": str(shared.parent)}
+
+
+def test_custom_runner_example_builds_and_runs(prefix, tmp_path):
+    """examples/custom_runner.c: the document's MyCustomRunner in C: arguments, answers, failures, summaries."""
+    data = {"session_id": "s1", "assistant_id": "a", "context": "", "conversation": [
+        {"qa_id": "q1", "query": "Hello?", "assistant": "", "ground_truth_assistant": "x"}, {"qa_id": "q2", "query": "", "assistant": "", "ground_truth_assistant": "x"}]}
+    (tmp_path / "tests.json").write_text(json.dumps(data))
+    result = compile_c(prefix, tmp_path, ROOT / "examples" / "custom_runner.c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-D_POSIX_C_SOURCE=200809L")
+    assert result.returncode == 64 and "usage" in result.stderr, result
+    command = [str(tmp_path / "program"), str(tmp_path / "tests.json")]
+    result = subprocess.run(command, env={**library_path(prefix), "MY_API_KEY": "k-0123456789"}, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 1, result
+    response = json.loads(result.stdout)
+    assert [b["assistant"] for b in response["datasets"][0]["conversation"]] == ['https://api.example.com answers "Hello?" of s1', "[ERROR] The query is empty."]
+    assert (response["summaries"][0]["successes"], response["summaries"][0]["failures"]) == (1, 1)
+    env = {k: v for k, v in library_path(prefix).items() if k != "MY_API_KEY"}
+    result = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 64 and "MY_API_KEY is not set" in result.stderr, result
+
+
+@pytest.mark.parametrize("compiler, standard, suffix", [("cc", "c99", ".c"), ("c++", "c++17", ".cpp")])
+def test_plugin_needs_the_header_alone(prefix, tmp_path, compiler, standard, suffix):
+    """examples/plugin.c as a module, and a plugin in C++, run by the installed tool: neither links anything of fairforge."""
+    source = tmp_path / ("mine" + suffix)
+    source.write_text(PLUGIN)
+    (tool,) = (p for p in prefix[0].rglob("bin/fairforge"))
+    flags = [*pkg_config(prefix, "--cflags"), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"]
+    subprocess.run([compiler, "-std=" + standard, "-pedantic", str(source), *flags, "-o", str(tmp_path / "mine.so")], check=True)
+    subprocess.run(["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", str(ROOT / "examples" / "plugin.c"), *flags, "-o", str(tmp_path / "example.so")], check=True)
+    data = json.dumps({"session_id": "s", "assistant_id": "a", "context": "", "conversation": [{"qa_id": "q", "query": "you", "assistant": "", "ground_truth_assistant": "x"}]})
+    for library, args, answer in (("mine.so", [], "you, too"), ("example.so", ["--runner-arg", "greeting=Hello"], "Hello, you")):
+        result = subprocess.run([str(tool), "run", "--plugin", str(tmp_path / library), *args, "--dataset", "-"], input=data, env=library_path(prefix), capture_output=True,
+                                text=True, check=False, timeout=60)
+        assert result.returncode == 0 and json.loads(result.stdout)["datasets"][0]["conversation"][0]["assistant"] == answer, result
+
+
+PLUGIN = """
+#include <fairforge/fairforge.h>
+#include <stdio.h>
+static void run_batch(void *state, const struct ff_batch *batch, struct ff_completion done)
+{
+	char text[100];
+	(void)state;
+	snprintf(text, sizeof(text), "%s, too", batch->query.ptr);
+	ff_complete_text(done, text);
+}
+#ifdef __cplusplus
+extern "C"
+#else
+extern
+#endif
+__attribute__((visibility("default"))) const struct ff_runner_type fairforge_plugin;
+const struct ff_runner_type fairforge_plugin = { sizeof(struct ff_runner_type), FF_RUNNER_ABI, 0, "mine", 0, 0, 0, run_batch, 0, 0, 0 };
+"""

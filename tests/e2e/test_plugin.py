@@ -221,6 +221,16 @@ def test_threads_after_close(tmp_path):
     assert result.status == 1 and all(a.startswith("[ERROR]") for a in result.answers), result
 
 
+def test_hangs_in_run_batch(tmp_path):
+    """Nobody takes the signals any more: the last of several ends the process, and the file written aside is gone."""
+    library = build(tmp_path, """
+static void run_batch(void *s, const struct ff_batch *b, struct ff_completion done) { (void)s; (void)b; (void)done; for (;;) kill(getpid(), SIGINT); }
+""".replace("static", "#include <signal.h>\nstatic", 1) + TYPE % ".run_batch = run_batch")
+    (tmp_path / "out").mkdir()
+    result = run(library, "-o", tmp_path / "out" / "o.json")
+    assert result.status == 130 and list((tmp_path / "out").iterdir()) == [], result
+
+
 def test_secrets_do_not_leave(tmp_path):
     source = """
 static char key[100];

@@ -6,6 +6,7 @@ import select
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -351,3 +352,28 @@ def test_dataset_is_tried_again_without_what_was_answered():
 def test_start_notice_names_the_worker():
     result = ask(bad("x"), "1")
     assert "Turns are answered by the worker" in result.err and "(bad)" in result.err, result
+
+
+CONFORMING = [["sh", EXAMPLES / "echo.sh"], [sys.executable, EXAMPLES / "echo.py"], ["node", EXAMPLES / "echo.js"], [sys.executable, HERE / "memory_worker.py"],
+              [sys.executable, HERE / "bad_worker.py", "x", 'unit="dataset"']]
+
+
+@pytest.mark.parametrize("words", CONFORMING, ids=lambda w: pathlib.Path(w[1]).name)
+def test_conformance(words, tmp_path):
+    if not shutil.which(str(words[0])):
+        pytest.skip("%s is not installed" % words[0])
+    result = conformance(*words, env={"ENDED": str(tmp_path / "ended")})
+    assert result.returncode == 0, result.stdout
+    assert "9 of 9 rules" in result.stdout
+
+
+def conformance(*words, env=None):
+    return subprocess.run([sys.executable, str(ROOT / "tools" / "worker_conformance.py"), "--timeout", "30", "--query", "bad", "--", *map(str, words)], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT_S, check=False, env={**os.environ, **(env or {})})
+
+
+@pytest.mark.parametrize("mode,words", [("number", "no string"), ("unknown", "which it was not given"), ("leave", "it ended"), ("chatty", "not JSON"),
+                                        ("both", "both an answer and an error"), ("twice", "FAIL")])
+def test_conformance_finds_what_is_wrong(mode, words):
+    result = conformance(sys.executable, HERE / "bad_worker.py", mode)
+    assert result.returncode == 1 and words in result.stdout, result.stdout

@@ -35,6 +35,14 @@ const size_t connectors_flag_count = ARRAY_SIZE(connectors_flags);
 
 /* ---- as text ---- */
 
+/* What answers turns without being a connector: flags of run and check. */
+static const char *const instead[][2] = {
+	{ "--worker COMMAND", "a program that speaks JSON lines, in any language" },
+	{ "--python-runner M:CLASS", "a BaseRunner subclass, unchanged" },
+	{ "--python-llm PATH", "a LangChain class, by the rules of LLMRunner" },
+	{ "--plugin FILE", "a runner in C in a shared library" },
+};
+
 static void list_classes(void)
 {
 	struct ff_connector_info c;
@@ -44,7 +52,10 @@ static void list_classes(void)
 		for (const char *const *path = c.class_paths; *path; path++)
 			printf("%-8s    %s\n", "", *path);
 	}
-	printf("\n'fairforge connectors NAME' lists the parameters of one.\n");
+	printf("\n");
+	for (size_t i = 0; i < ARRAY_SIZE(instead); i++)
+		printf("%-24s  %s\n", instead[i][0], instead[i][1]);
+	printf("\n'fairforge connectors NAME' lists the parameters of one; docs/custom-systems.md chooses.\n");
 }
 
 static void print_params(size_t index, size_t count)

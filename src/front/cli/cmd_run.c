@@ -171,6 +171,7 @@ static int commit_outputs(struct run_command *rc)
 {
 	int worst = 0;
 
+	interrupt_forget_files();
 	for (size_t i = 0; i < rc->output_count; i++) {
 		struct destination *d = &rc->destinations[i];
 

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static int pipe_fds[2] = { -1, -1 };
 static volatile sig_atomic_t deferred;
+static atomic_int unread; /* signals that nobody took yet; handlers may run in several threads */
 static const char *volatile files[INTERRUPT_FILES];
 static volatile sig_atomic_t file_count;
 
@@ -20,7 +22,7 @@ static void handle(int number)
 	int saved = errno;
 	unsigned char byte = (unsigned char)number;
 
-	if (!deferred) {
+	if (!deferred || atomic_fetch_add(&unread, 1) >= INTERRUPT_UNREAD) {
 		for (sig_atomic_t i = 0; i < file_count; i++)
 			(void)unlink(files[i]);
 		_exit(128 + number);
@@ -47,12 +49,20 @@ static int install(int number)
 
 int interrupt_open(void)
 {
+	sigset_t pipe_only;
+
 	deferred = 0;
+	atomic_store(&unread, 0);
 	file_count = 0;
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
 		return -1;
-	/* A reader that goes and a file at its size limit are errors of a write, not the end of a run whose answers others still get. */
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+	/*
+	 * A reader that goes and a file at its size limit are errors of a write, not the end of a run whose answers others still get. SIGPIPE is
+	 * blocked as well: the library then need not guard against it in every pass of its loop.
+	 */
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &pipe_only, NULL))
 		return -1;
 	return install(SIGHUP) || install(SIGINT) || install(SIGTERM) ? -1 : 0;
 }
@@ -63,6 +73,11 @@ void interrupt_remove_file(const char *path)
 		return;
 	files[file_count] = path;
 	file_count++;
+}
+
+void interrupt_forget_files(void)
+{
+	file_count = 0;
 }
 
 void interrupt_defer(void)
@@ -79,7 +94,10 @@ int interrupt_take(void)
 {
 	unsigned char byte;
 
-	return read(pipe_fds[0], &byte, 1) == 1 ? byte : 0;
+	if (read(pipe_fds[0], &byte, 1) != 1)
+		return 0;
+	atomic_fetch_sub(&unread, 1);
+	return byte;
 }
 
 void interrupt_close(void)

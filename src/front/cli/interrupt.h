@@ -2,7 +2,8 @@
  * interrupt.h: HUP, INT and TERM. Only the tool handles signals; the library never does.
  *
  * Before the run has started a signal ends the process at once (after removing the files that are being written aside). From then on it only
- * becomes readable at interrupt_fd. What was ignored when the process started (nohup, background jobs) stays ignored.
+ * becomes readable at interrupt_fd; when INTERRUPT_UNREAD of them were not taken, the loop hangs (in a plugin), and the next one ends the process after
+ * all. What was ignored when the process started (nohup, background jobs) stays ignored.
  */
 #ifndef FF_FRONT_CLI_INTERRUPT_H
 #define FF_FRONT_CLI_INTERRUPT_H
@@ -11,12 +12,15 @@
 
 #include "base/macros.h"
 
-#define INTERRUPT_FILES 64 /* files written aside that a signal can remove */
+#define INTERRUPT_FILES  64 /* files written aside that a signal can remove */
+#define INTERRUPT_UNREAD 5
 
 /* 0, or -1 with errno. */
 int interrupt_open(void) WARN_UNUSED;
-/* A file to remove when a signal ends the process; the path stays valid until interrupt_defer. */
+/* A file to remove when a signal ends the process; the path stays valid until interrupt_forget_files. */
 void interrupt_remove_file(const char *path);
+/* They take their place now, and are nobody's to remove any more. */
+void interrupt_forget_files(void);
 /* From here on signals wait to be taken. */
 void interrupt_defer(void);
 int interrupt_fd(void);

@@ -383,6 +383,22 @@ static const char *python_contradiction(const struct request_args *a)
 	return python_adapter_contradiction(p);
 }
 
+/* About what answers: a connector, a worker, a plugin or a Python class. */
+static const char *answerer_contradiction(const struct request_args *a)
+{
+	bool connector = a->connector || a->model || a->params.count, python = a->python.runner || a->python.llm;
+
+	if (a->worker && connector)
+		return "--worker takes the place of a connector: it excludes --connector, --model and --param.";
+	if (a->plugin && (connector || a->worker))
+		return "--plugin takes the place of a connector: it excludes --connector, --model, --param and --worker.";
+	if (!a->plugin && !python && a->runner_args.count)
+		return "--runner-arg needs a --plugin or a --python-runner.";
+	if (!a->worker && !python && (a->workers || a->worker_env.count))
+		return "--workers and --worker-env need a --worker or a Python class.";
+	return python_contradiction(a);
+}
+
 /* What is contradictory or missing, as a sentence; NULL: nothing. */
 static const char *contradiction(const struct request_args *a, int operands)
 {
@@ -392,17 +408,9 @@ static const char *contradiction(const struct request_args *a, int operands)
 		return "A payload and --dataset exclude each other: the payload has its own datasets.";
 	if (!operands && !a->datasets.count)
 		return "Name a payload, - for standard input, or --dataset FILE.";
-	if (a->worker && (a->connector || a->model || a->params.count))
-		return "--worker takes the place of a connector: it excludes --connector, --model and --param.";
-	if (a->plugin && (a->connector || a->model || a->params.count || a->worker))
-		return "--plugin takes the place of a connector: it excludes --connector, --model, --param and --worker.";
-	if (!a->plugin && !a->python.runner && !a->python.llm && a->runner_args.count)
-		return "--runner-arg needs a --plugin or a --python-runner.";
-	if (!a->worker && !a->python.runner && !a->python.llm && (a->workers || a->worker_env.count))
-		return "--workers and --worker-env need a --worker or a Python class.";
 	if (a->report.quiet && a->progress)
 		return "--quiet and --progress exclude each other.";
-	return python_contradiction(a);
+	return answerer_contradiction(a);
 }
 
 int request_args_parse(struct request_args *a, const char *command, int argc, char **argv)

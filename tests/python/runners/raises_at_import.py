@@ -1,0 +1,2 @@
+print("importing")
+raise RuntimeError("the config is not there")

@@ -1,0 +1,1 @@
+from fair_forge.runners import AlquimiaRunner, BaseRunner

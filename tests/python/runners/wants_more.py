@@ -1,0 +1,1 @@
+from fair_forge.metrics import Humanity
