@@ -11,7 +11,7 @@ static void names(void **state)
 	const struct connector_class *const *all = connector_classes(&count);
 
 	(void)state;
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 6);
 	for (size_t i = 0; i < count; i++) {
 		assert_ptr_equal(connector_class_find(str_from(all[i]->short_name)), all[i]);
 		assert_ptr_equal(connector_class_find(str_from(all[i]->name)), all[i]);
