@@ -70,6 +70,11 @@ static const char *skip_copied(const char *p, const char *end)
 	}
 }
 
+static bool is_plain(struct str s)
+{
+	return s.len == 0 || (s.len < SIZE_MAX / 2 && json_lex_plain(s.ptr, s.ptr + s.len) == s.ptr + s.len);
+}
+
 /* A text without anything to escape, which most are: one look at the room. */
 static void append_plain_quoted(struct buf *out, const char *text, size_t len)
 {
@@ -85,7 +90,7 @@ static void append_plain_quoted(struct buf *out, const char *text, size_t len)
 void json_append_quoted(struct buf *out, struct str value)
 {
 	const char *p = value.ptr ? value.ptr : "", *end = p + value.len;
-	if (value.len < SIZE_MAX - 2 && json_lex_plain(p, end) == end) {
+	if (is_plain(value)) {
 		append_plain_quoted(out, p, value.len);
 		return;
 	}
@@ -300,13 +305,34 @@ void json_end_array(struct json_writer *w)
 	end(w, ']', false);
 }
 
+/* The comma, the name and the colon of compact text in one go: there are a dozen to each answer. */
+static void append_plain_key(struct json_writer *w, struct str key)
+{
+	char *p = buf_reserve(w->out, key.len + 4), *start = p;
+	if (!p)
+		return;
+	if (!w->first)
+		*p++ = ',';
+	*p++ = '"';
+	if (key.len)
+		memcpy(p, key.ptr, key.len);
+	p += key.len;
+	memcpy(p, "\":", 2);
+	buf_commit(w->out, (size_t)(p + 2 - start));
+	w->first = false;
+}
+
 void json_key(struct json_writer *w, struct str key)
 {
 	assert(!w->after_key && (in_object(w) || w->depth > checked_levels));
+	w->after_key = true;
+	if (!w->indent && is_plain(key)) {
+		append_plain_key(w, key);
+		return;
+	}
 	separate(w);
 	json_append_quoted(w->out, key);
 	(void)buf_append(w->out, ": ", w->indent ? 2 : 1);
-	w->after_key = true;
 }
 
 void json_string(struct json_writer *w, struct str value)
