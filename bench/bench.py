@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from pki import Authority  # noqa: E402  the tests' own certificate authority
 
-BUILD = ROOT / "build"
+BUILD = pathlib.Path(os.environ.get("FAIRFORGE_BUILD", ROOT / "build"))
 REPLY = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "m",
                     "choices": [{"index": 0, "message": {"role": "assistant", "content": "The capital of France is Paris."}, "finish_reason": "stop"}],
                     "usage": {"prompt_tokens": 14, "completion_tokens": 8, "total_tokens": 22}})
@@ -155,6 +155,27 @@ def bench_worker(bench, title, count, flight):
           (title, statistics.median(ratios), statistics.median(ours), statistics.median(theirs)), flush=True)
 
 
+def bench_python(bench, title, batches):
+    """1,000 sessions of one turn of 100 ms, all in flight, through the Python adapter: against asyncio.gather alone in the same interpreter."""
+    ratios, ours, theirs = [], [], []
+    os.environ["PYTHONPATH"] = str(ROOT / "python")
+    here = os.getcwd()
+    os.chdir(ROOT / "bench")
+    for number in range(2 * bench.rounds + 1):
+        a = Measured([BUILD / "fairforge", "run", "--dataset", bench.dataset(1000), "--python", sys.executable, "--python-runner", "sleeping_runner:SleepingRunner", "--batches", batches,
+                      "--concurrency", 1000, "--no-adaptive", "--no-journal", "--quiet", "-o", bench.folder / "out.json"], 1000)
+        b = Measured([sys.executable, "sleeping_runner.py", bench.dataset(1000), bench.folder / "gather.json"], 1000)
+        if number:
+            ratios.append(a.wall / b.wall)
+            ours.append(a.wall)
+            theirs.append(b.wall)
+    os.chdir(here)
+    del os.environ["PYTHONPATH"]
+    print("%-34s %6.2f x the time of asyncio.gather alone (bar <= 1.15)   %.3f s against %.3f s, start and end included" %
+          (title, statistics.median(ratios), statistics.median(ours), statistics.median(theirs)), flush=True)
+
+
+PYTHONS = [("Python runner, 1,000 in flight", "each"), ("Python run_batch, 1,000 in flight", "parallel")]
 WORKERS = [("worker process, 1 in flight", 1), ("worker process, 64 in flight", 64)]
 
 
@@ -186,6 +207,9 @@ def main():
             for title, flight in WORKERS:
                 if args.only in title:
                     bench_worker(bench, title, 20000 if args.quick else 200000, flight)
+            for title, batches in PYTHONS:
+                if args.only in title:
+                    bench_python(bench, title, batches)
             if args.only in "one turn, exec to exit":
                 bench_start(bench)
         finally:

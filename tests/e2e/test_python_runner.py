@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import stat
@@ -185,6 +186,8 @@ def test_an_interrupt_leaves_no_process(tmp_path):
         seen += process.stderr.readline()
     pid = int(seen.split(b"process ")[1].split(b")")[0])
     process.send_signal(signal.SIGINT)
+    while b"Interrupted" not in seen:
+        seen += process.stderr.readline()
     process.send_signal(signal.SIGINT)
     process.stderr.read()
     process.wait(LIMIT_S)
@@ -214,6 +217,26 @@ def test_a_model():
 def test_the_documents_rule_for_the_key(flags, env, given):
     result = run([["given"]], "--python-llm", "fake_llm.Chat", "--model", "m", *flags, env=env)
     assert result.answers == [given], result
+
+
+# ---- the page and its example ----
+
+
+def test_the_page(simulator):
+    text = (ROOT / "docs" / "python-runner.md").read_text(encoding="utf-8")
+    body = re.search(r"^```sh\n(.*?)^```$", text, re.S | re.M).group(1)
+    simulated, asked = body.splitlines()
+    url = simulator("--answers", str(ROOT / "examples" / "demo.json")).url
+    assert simulated.startswith("fairforge mock") and asked.startswith("cd examples && MY_KEY=demo-key fairforge ")
+    words = asked.partition("fairforge ")[2].replace("http://127.0.0.1:8080", url).split()
+    result = fairforge(*words, "--python", PYTHON, cwd=ROOT / "examples", env={"MY_KEY": "demo-key", "PYTHONDONTWRITEBYTECODE": "1"})
+    assert result.status == 0 and all(result.answers) and "demo-key" not in result.err, result
+    for line in re.search(r"^```sh skip\n(.*?)^```$", text, re.S | re.M).group(1).splitlines():
+        words = line.split("   #")[0].split()
+        assert fairforge(*words[1:], "--help").status == 0, line
+    flags = set(re.findall(r"^\| `(--[a-z-]+)", text, re.M))
+    help_text = fairforge("help", "run").out
+    assert len(flags) == 8 and all(f in help_text for f in flags), flags
 
 
 # ---- where the adapter is ----
