@@ -27,7 +27,7 @@ static void fill(const struct request *req, struct ff_check_result *ret)
 	}
 	if (req->worker_name) {
 		copy_text(ret->connector, sizeof(ret->connector), STR("worker"));
-		copy_text(ret->origin, sizeof(ret->origin), str_from(req->ro.worker));
+		copy_text(ret->origin, sizeof(ret->origin), str_from(req->ro.worker_label ? req->ro.worker_label : req->ro.worker));
 	}
 	if (req->runner_name) {
 		copy_text(ret->connector, sizeof(ret->connector), STR("runner"));

@@ -108,7 +108,7 @@ static int add_variable(struct request *req, const char *name, const char *value
 
 	if (!text || (names_secret(name) && *value && request_guard(req, str_from(value))))
 		return FF_ENOMEM;
-	while (list[at] && (strncmp(list[at], name, len) || list[at][len] != '='))
+	while (list[at] && (strncmp(list[at], name, len) != 0 || list[at][len] != '='))
 		at++;
 	list[at] = text;
 	return 0;

@@ -14,9 +14,9 @@
 	X(OUTCOME_TOOL_ONLY, "tool_only", true, "the model called tools and gave no text")                         \
 	X(OUTCOME_RATE_LIMITED, "rate_limited", false, "still refused with 429 after the last attempt")            \
 	X(OUTCOME_TIMEOUT, "timeout", false, "a deadline of the turn passed")                                      \
-	X(OUTCOME_TRANSPORT, "transport", false, "no complete HTTP reply: name, connection, TLS, cut")             \
+	X(OUTCOME_TRANSPORT, "transport", false, "no complete reply: name, connection, TLS, cut, crash")           \
 	X(OUTCOME_HTTP_4XX, "http_4xx", false, "the provider refused the request (3xx counts here too)")           \
-	X(OUTCOME_HTTP_5XX, "http_5xx", false, "the provider failed")                                              \
+	X(OUTCOME_HTTP_5XX, "http_5xx", false, "the provider, or your own system, failed")                         \
 	X(OUTCOME_BAD_REPLY, "bad_reply", false, "a reply without the promised structure")                         \
 	X(OUTCOME_CANCELLED, "cancelled", false, "interrupted while in flight")                                    \
 	X(OUTCOME_NOT_RUN, "not_run", false, "never started")

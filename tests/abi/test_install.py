@@ -150,3 +150,15 @@ extern
 __attribute__((visibility("default"))) const struct ff_runner_type fairforge_plugin;
 const struct ff_runner_type fairforge_plugin = { sizeof(struct ff_runner_type), FF_RUNNER_ABI, 0, "mine", 0, 0, 0, run_batch, 0, 0, 0 };
 """
+
+
+def test_the_python_adapter_is_installed(prefix):
+    """All of it, where the installed executable looks."""
+    (entry,) = prefix[0].rglob("fairforge/python/fairforge_worker/__main__.py")
+    assert {p.name for p in entry.parent.glob("*.py")} == {p.name for p in (ROOT / "python" / "fairforge_worker").glob("*.py")}
+    (binary,) = (p for p in prefix[0].rglob("bin/fairforge"))
+    document = [{"session_id": "s", "assistant_id": "a", "language": "english", "context": "", "conversation": [
+        {"qa_id": "q", "query": "hi", "assistant": "", "ground_truth_assistant": ""}]}]
+    process = subprocess.run([str(binary), "run", "--dataset", "-", "--python-runner", "my_module:MyCustomRunner", "--runner-arg", "endpoint=E", "--runner-arg", "api_key=k"],
+                             input=json.dumps(document), cwd=ROOT / "tests" / "python" / "runners", capture_output=True, text=True, check=False)
+    assert process.returncode == 0 and "E tells s: hi" in process.stdout, process

@@ -228,7 +228,7 @@ static void test_group_ends_with_its_leader(void **state)
 	struct seen *s = *state;
 	start_sh(s, "sleep 1000 & echo $!; exit 0");
 	wait_for_exit(s);
-	int pid = atoi(s->out); /* NOLINT(cert-err34-c) */
+	int pid = (int)strtol(s->out, NULL, 10);
 	assert_true(pid > 1);
 	while (!is_gone(pid))
 		;
