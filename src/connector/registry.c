@@ -18,12 +18,7 @@
 #include "connector/setup.h"
 
 static const struct connector_class *const classes[] = {
-	&groq_class,
-	&openai_class,
-	&gemini_class,
-	&ollama_class,
-	&http_template_class,
-	&alquimia_class,
+	&groq_class, &openai_class, &gemini_class, &ollama_class, &http_template_class, &alquimia_class,
 };
 
 #define KNOWN_MAX 1024

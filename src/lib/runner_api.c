@@ -515,7 +515,7 @@ static int make_names(struct request *req, const struct ff_runner_type *type)
 	req->runner_name = arena_printf(&req->arena, "%s", type->name);
 	req->target_name = arena_printf(&req->arena, "the runner %s", type->name);
 	req->greeting = arena_printf(&req->arena, "Turns are answered by the runner %s, up to %u %sat once.", type->name,
-	                           most && most < asked ? most : asked, type->run_dataset ? "sessions " : "");
+	                             most && most < asked ? most : asked, type->run_dataset ? "sessions " : "");
 	return req->runner_name && req->target_name && req->greeting ? 0 : FF_ENOMEM;
 }
 

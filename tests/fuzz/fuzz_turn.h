@@ -126,7 +126,8 @@ static void fuzz_decode(const struct connector *c, bool refused, struct str body
 }
 
 /* plain and streamed: params of a connector that asks for either. */
-static UNUSED int fuzz_turn(const struct connector_class *class, const char *plain, const char *streamed, const uint8_t *data, size_t size)
+static UNUSED int fuzz_turn(const struct connector_class *class, const char *plain, const char *streamed, const uint8_t *data,
+                            size_t size)
 {
 	static struct connector *connectors[2];
 	struct str rest;
