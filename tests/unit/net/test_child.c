@@ -241,8 +241,8 @@ static void test_dismissed_child_is_ended_and_silent(void **state)
 	s->dismiss_on_output = true;
 	while (s->child)
 		loop_wait(s->loop, 1000);
-	int pid = atoi(s->out);       /* NOLINT(cert-err34-c) */
-	child_keeper_free(s->keeper); /* SIGKILL, because SIGTERM is ignored */
+	int pid = (int)strtol(s->out, NULL, 10); /* NOLINT(cert-err34-c) */
+	child_keeper_free(s->keeper);            /* SIGKILL, because SIGTERM is ignored */
 	s->keeper = NULL;
 	assert_true(is_gone(pid));
 	assert_int_equal(s->exits, 0);
