@@ -45,15 +45,14 @@ class Measured:
 
     def __init__(self, command, requests, first=False):
         """first: before whatever else runs on the machine, where that is allowed."""
-        read, write = os.pipe()
-        start = time.monotonic()
-        process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=write, preexec_fn=go_first if first else None)
-        os.close(write)
-        with os.fdopen(read, "rb") as f:
-            self.err = f.read().decode("utf-8", "replace")
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self.wall = time.monotonic() - start
+        with tempfile.TemporaryFile() as err:  # a file: a pipe that is read late would hold the program up
+            start = time.monotonic()
+            process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=err, preexec_fn=go_first if first else None)
+            _, status, usage = os.wait4(process.pid, 0)
+            self.wall = time.monotonic() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            err.seek(0)
+            self.err = err.read().decode("utf-8", "replace")
         self.cpu = usage.ru_utime + usage.ru_stime
         self.memory = usage.ru_maxrss * 1024
         self.rate, self.cpu_each = requests / self.wall, self.cpu / requests
@@ -207,7 +206,7 @@ def bench_memory(bench):
 
 
 def bench_stall(bench):
-    """The last line on standard error is the end event. A process that others push off its core is held up by them, so this one goes first."""
+    """From the end event. A process that others push off its core is held up by them, so this one goes first (as root)."""
     name, count = STALL
     for kind, words in (("tls", "HTTP/1.1"), ("h2", "HTTP/2")):
         ends = [json.loads(Measured(bench.fairforge(kind, count, 64, "--json"), count, first=True).err.splitlines()[-1]) for _ in range(bench.rounds)]
