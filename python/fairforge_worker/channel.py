@@ -128,24 +128,27 @@ class Channel:
             self._write()
 
     def _write(self):
-        data = memoryview(b"".join(self._waiting))
-        self._waiting.clear()
-        try:
-            count = os.write(self._out, data)
-        except BlockingIOError:
-            count = 0
-        except OSError:  # nobody reads any more: the end of the input follows
-            self._broken = True
-            return
-        if self._loop:
-            self._written_at = self._loop.time()
-        if count < len(data):
-            self._waiting.append(data[count:])
-            if self._loop:
+        """Everything that waits, until the pipe is full. What is left of a piece is not copied again: it may be long."""
+        while self._waiting:
+            if not isinstance(self._waiting[0], memoryview):
+                self._waiting[:] = [memoryview(b"".join(self._waiting))]
+            data = self._waiting[0]
+            try:
+                count = os.write(self._out, data)
+            except BlockingIOError:
                 self._blocked = True
                 self._loop.add_writer(self._out, self._writable)
+                return
+            except OSError:  # nobody reads any more: the end of the input follows
+                self._broken = True
+                self._waiting.clear()
+                return
+            if count < len(data):
+                self._waiting[0] = data[count:]
             else:
-                self._write()
+                del self._waiting[0]
+        if self._loop:
+            self._written_at = self._loop.time()
 
     def _writable(self):
         self._blocked = False
@@ -155,6 +158,5 @@ class Channel:
     def close(self):
         """Writes what is left, if somebody still reads."""
         os.set_blocking(self._out, True)
-        while self._waiting and not self._broken:
-            self._blocked, self._loop = False, None
-            self._write()
+        self._blocked = False
+        self.flush()

@@ -25,8 +25,8 @@
 
 /* ---- who may name code ---- */
 
-static const char *const operators_own[] = { "worker",        "workers",    "worker_env", "plugin",
-	                                     "python_runner", "python_llm", "runner_arg" };
+static const char *const operators_own[] = { "worker",     "workers", "worker_env", "plugin",    "python_runner",
+	                                     "python_llm", "python",  "batches",    "runner_arg" };
 
 static int refuse_environment(struct request *req, const char *name)
 {

@@ -25,7 +25,7 @@ def test_the_adapters_own_tests_with_the_real_schemas():
     """Those about sessions. Left out: what other packages would be needed for, and values that pydantic itself cannot dump."""
     process = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests/python/test_datasets.py"), "-k",
                               "not every_import and not json_does_not_have"],
-                             env={**os.environ, "FAIRFORGE_PYTHON": sys.executable}, capture_output=True, text=True, check=False)
+                             env={**os.environ, "ADAPTER_PYTHON": sys.executable}, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout[-6000:]
 
 

@@ -88,7 +88,7 @@ def test_interpreters_that_are_none(python, sentence):
 
 
 def test_payload_and_environment_cannot_name_code():
-    for name in ("python_runner", "python_llm", "runner_arg"):
+    for name in ("python_runner", "python_llm", "runner_arg", "python", "batches"):
         document = {"datasets": sets(["hi"]), name: "my_module:MyCustomRunner"}
         result = fairforge("run", "-", stdin=document, cwd=RUNNERS)
         assert result.status == 64 and "command line only" in result.err, result
@@ -219,6 +219,14 @@ def test_the_documents_rule_for_the_key(flags, env, given):
     assert result.answers == [given], result
 
 
+@pytest.mark.parametrize("words", [("runner", "kinds:InOrder"), ("runner", "kinds:InOrder", "--batches", "parallel"), ("llm", "fake_llm.Chat")])
+def test_the_adapter_conforms_to_the_protocol(words):
+    process = subprocess.run([PYTHON, str(ROOT / "tools" / "worker_conformance.py"), "--args", '{"model": "m"}' if words[0] == "llm" else "{}", "--", PYTHON,
+                              str(ROOT / "python" / "fairforge_worker"), *words], cwd=RUNNERS, env=environment({"PYTHONDONTWRITEBYTECODE": "1"}), capture_output=True, text=True,
+                             timeout=LIMIT_S, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
 # ---- the page and its example ----
 
 
@@ -244,7 +252,7 @@ def test_the_page(simulator):
 
 def test_found_beside_the_executable_and_in_share(tmp_path):
     for place in ("bin/python", "share/fairforge/python"):
-        root = tmp_path / place.replace("/", "-")
+        root = tmp_path / ("it's a \"place\", $HOME " + place.replace("/", "-"))  # every character that splitting words knows
         (root / "bin").mkdir(parents=True)
         binary = root / "bin" / "fairforge"
         shutil.copy(BINARY, binary)

@@ -32,11 +32,16 @@ def ask(worker, *queries, flags=(), sessions=None, env=None):
     return fairforge("run", "--dataset", "-", "--worker", worker, *flags, stdin=sets, env=env)
 
 
-def is_gone(pid):
+def is_gone(pid, seconds=10):
+    """What was killed may take a moment to die: its pidfd says when."""
     try:
-        return pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
         return True
+    try:
+        return bool(select.select([fd], [], [], seconds)[0])
+    finally:
+        os.close(fd)
 
 
 @pytest.mark.parametrize("words", [["sh", EXAMPLES / "echo.sh"], [sys.executable, EXAMPLES / "echo.py"], ["node", EXAMPLES / "echo.js"]], ids=lambda w: str(w[0])[-6:])
@@ -224,16 +229,7 @@ def test_end_of_input_is_enough_when_fairforge_is_killed(tmp_path):
     process.kill()
     process.stdin = None
     process.communicate(timeout=LIMIT_S)
-    worker = int(pids.read_text().split()[0])
-    fd = None
-    try:
-        fd = os.pidfd_open(worker)
-        assert select.select([fd], [], [], LIMIT_S)[0], "the worker did not end with its input"
-    except ProcessLookupError:
-        pass
-    finally:
-        if fd is not None:
-            os.close(fd)
+    assert is_gone(int(pids.read_text().split()[0]), LIMIT_S), "the worker did not end with its input"
 
 
 def test_environment_is_the_listed_one(tmp_path):

@@ -1,6 +1,6 @@
 """Drives the Python adapter (python/fairforge_worker) as fairforge does: a process, JSON lines on its pipes.
 
-The runners under test lie in runners/, each file what a user would have in the folder of a run. FAIRFORGE_PYTHON is the interpreter of the adapter
+The runners under test lie in runners/, each file what a user would have in the folder of a run. ADAPTER_PYTHON is the interpreter of the adapter
 (default: the one that runs the tests).
 """
 import itertools
@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "python"
 ADAPTER = SOURCE / "fairforge_worker"
 RUNNERS = HERE / "runners"
-PYTHON = os.environ.get("FAIRFORGE_PYTHON", sys.executable)
+PYTHON = os.environ.get("ADAPTER_PYTHON", sys.executable)
 LIMIT_S = 60  # a worker that says nothing for so long hangs
 
 sys.path.insert(0, str(SOURCE))

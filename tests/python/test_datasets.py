@@ -166,6 +166,12 @@ def test_text_in_parts_is_one_text(runner):
 # ---- the life of the process ----
 
 
+def test_lines_longer_than_a_pipe_and_others_behind_them(runner):
+    one = runner("kinds:InParallel")
+    replies, _ = one.session("a", "x" * 30_000_000, "b", "c")
+    assert answers(replies) == ["a!", "x" * 30_000_000 + "!", "b!", "c!"]
+
+
 def test_a_large_session_and_broken_lines(runner):
     """Lines that arrive in pieces, several at once, 5 MB long."""
     one = runner("kinds:InOrder")

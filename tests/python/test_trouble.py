@@ -1,4 +1,7 @@
 """What goes wrong in a runner ends as a clear outcome of its turns, and the worker goes on."""
+import os
+import signal
+
 import pytest
 
 from conftest import batch
@@ -150,6 +153,19 @@ def test_a_process_that_dies_says_so_by_its_end(runner):
     assert one.process.stdout.readline() == b"", "it says nothing more"
     status, err = one.end()
     assert status == 7 and err.strip().splitlines()[-1] == "last words"
+
+
+def test_where_it_hung_is_in_the_log(runner, tmp_path):
+    """fairforge ends by SIGTERM what does not end by itself."""
+    os.mkfifo(tmp_path / "pipe")
+    one = runner("kinds:Blocking", args={"path": str(tmp_path / "pipe")})
+    one.dataset("a", "wait")
+    assert one.read()["answer"] == "a!"
+    pipe = os.open(tmp_path / "pipe", os.O_WRONLY)  # when this returns, the runner waits for what is written
+    one.process.send_signal(signal.SIGTERM)
+    status, err = one.end()
+    os.close(pipe)
+    assert status == -signal.SIGTERM and "kinds.py" in err and "in answer" in err, err
 
 
 def test_a_dataset_that_the_schema_refuses(runner):
