@@ -179,7 +179,7 @@ static void test_descriptors_signals_and_group(void **state)
 	sigset_t set;
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	start_sh(s, "ls /proc/$$/fd | tr '\\n' ' '; grep SigBlk /proc/$$/status; ps -o pgid= -p $$ 2>/dev/null || cut -d' ' -f5 "
+	start_sh(s, "ls /proc/$$/fd | tr '\\n' ' '; grep SigBlk /proc/self/status; ps -o pgid= -p $$ 2>/dev/null || cut -d' ' -f5 "
 	            "/proc/$$/stat");
 	wait_for_exit(s);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
