@@ -268,6 +268,7 @@ static void fill_base(struct call_executor *x)
 		.ops = &ops,
 		.ordered = config->ordered || config->datasets,
 		.max_concurrency = config->max_concurrency,
+		.label = x->name,
 		.target_origin = x->name,
 		.target_key_hash = x->number, /* its own: nothing is shared with another run */
 		.default_max_retries = config->default_max_retries,

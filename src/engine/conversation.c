@@ -445,12 +445,12 @@ static struct str interrupt_sentence(struct conversation *c, bool calling)
 {
 	char clause[80];
 	const char *what = interrupt_clause(c, clause, sizeof clause);
-	const char *origin = c->run->target->origin;
+	const char *label = c->run->config.executor->label;
 	char *text;
 	if (calling)
-		text = arena_printf(&c->arena, "%s: %s before the answer was complete.", origin, what);
+		text = arena_printf(&c->arena, "%s: %s before the answer was complete.", label, what);
 	else
-		text = arena_printf(&c->arena, "%s: %s before another attempt; the last one said: %.*s", origin, what,
+		text = arena_printf(&c->arena, "%s: %s before another attempt; the last one said: %.*s", label, what,
 		                    STR_ARG(c->attempt.result.error));
 	return text ? str_from(text) : STR("The turn was ended before its answer was complete.");
 }

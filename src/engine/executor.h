@@ -55,7 +55,8 @@ struct executor {
 	const struct executor_ops *ops;
 	bool ordered;      /* turns of a session must run in order */
 	bool finish_first; /* ordered: it works on a session as a whole, so one that has begun goes before one that has not */
-	uint32_t max_concurrency;  /* 0: no limit of its own */
+	uint32_t max_concurrency; /* 0: no limit of its own */
+	const char *label;        /* "OpenAI", "Worker echo": the first word of sentences about it; alive as long as the executor */
 	const char *target_origin; /* "https://api.groq.com:443": slots and pauses are shared by origin + key */
 	uint64_t target_key_hash;
 	int32_t default_max_retries;

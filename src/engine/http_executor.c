@@ -498,6 +498,7 @@ static void set_base(struct http_executor *x)
 	x->base = (struct executor){
 		.ops = &http_executor_ops,
 		.ordered = c->class->ordered || c->ordered,
+		.label = c->class->label,
 		.target_origin = x->url.origin,
 		.target_key_hash = map_hash(c->key),
 		.default_max_retries = c->max_retries,

@@ -252,6 +252,7 @@ static struct worker_executor *executor_alloc(const struct worker_executor_confi
 	x->concurrency = config->options->concurrency;
 	x->base = (struct executor){
 		.ops = &ops,
+		.label = x->origin,
 		.target_origin = x->origin,
 		.target_key_hash = (uint64_t)(uintptr_t)x, /* its slots are its own */
 		.backoff_first_s = BACKOFF_FIRST_S,

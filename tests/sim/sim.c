@@ -304,6 +304,7 @@ struct fake_executor *fake_executor_new(struct sim *s, const char *origin, uint3
 	struct fake_executor *x = take(1, sizeof *x);
 	x->base = (struct executor){ .ops = &fake_ops,
 		                     .ordered = ordered,
+		                     .label = "Fake",
 		                     .target_origin = origin,
 		                     .default_max_retries = 2,
 		                     .backoff_first_s = 0.5,

@@ -193,8 +193,7 @@ static void test_turn_timeout(void **state)
 	check_end(&w, RUN_FINISHED);
 	assert_int_equal(counts(&w)->outcomes[OUTCOME_TIMEOUT], 6);
 	assert_int_equal(w.run.ended_us - start, 4500 * MS);
-	assert_string_equal(w.run.sink->failure,
-	                    "https://fake:443: the turn's timeout of 1.5 s passed before the answer was complete.");
+	assert_string_equal(w.run.sink->failure, "Fake: the turn's timeout of 1.5 s passed before the answer was complete.");
 	assert_true(w.run.sink->longest_ms == 1500.0);
 	close_world(&w);
 }
@@ -295,7 +294,7 @@ static void test_cancel_while_backing_off(void **state)
 	check_end(&w, RUN_CANCELLED);
 	assert_int_equal(counts(&w)->outcomes[OUTCOME_CANCELLED], 1);
 	assert_string_equal(w.run.sink->failure,
-	                    "https://fake:443: the run was cancelled before another attempt; the last one said: Fake: it failed.");
+	                    "Fake: the run was cancelled before another attempt; the last one said: Fake: it failed.");
 	close_world(&w);
 }
 

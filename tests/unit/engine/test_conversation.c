@@ -120,6 +120,7 @@ static int setup(void **state)
 	assert_int_equal(engine_new(&config, &w->engine), 0);
 	w->executor = (struct executor){ .ops = &executor_ops,
 		                         .ordered = true,
+		                         .label = "Fake",
 		                         .target_origin = "https://x:443",
 		                         .default_max_retries = 1,
 		                         .backoff_first_s = 1,
@@ -301,7 +302,7 @@ static void test_cancel_while_calling(void **state)
 	step(w);
 	expect_state(w, CONVERSATION_RECORDING, 0);
 	assert_int_equal(w->last.outcome, OUTCOME_CANCELLED);
-	assert_string_equal(w->answer, "https://x:443: the run was cancelled before the answer was complete.");
+	assert_string_equal(w->answer, "Fake: the run was cancelled before the answer was complete.");
 	keep_record(w);
 	step(w);
 	expect_state(w, CONVERSATION_RECORDING, 1); /* the second turn, not run */
