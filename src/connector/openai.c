@@ -515,7 +515,6 @@ static int configure(const struct connector_class *class, const struct connector
 
 static const char *const class_paths[] = { "langchain_openai.chat_models.ChatOpenAI", "langchain_openai.ChatOpenAI",
 	                                   "langchain_openai.chat_models.base.ChatOpenAI", NULL };
-static const int retried[] = { 408, 409, 429, 599, 0 };
 
 const struct connector_class openai_class = {
 	.name = "ChatOpenAI",
@@ -525,14 +524,7 @@ const struct connector_class openai_class = {
 	.summary = "OpenAI and every server that speaks its chat completions or Responses API",
 	.params = rows,
 	.param_count = ARRAY_SIZE(rows),
-	.retry = { .statuses = retried,
-	           .transport = true,
-	           .timeouts = true,
-	           .should_retry_header = true,
-	           .hints = true,
-	           .default_max_retries = 2,
-	           .backoff_first_s = 0.5,
-	           .backoff_cap_s = 8.0 },
+	.retry = SDK_RETRY_RULES,
 	.configure = configure,
 	.begin = sdk_turn_begin,
 	.encode = sdk_turn_encode,

@@ -36,6 +36,14 @@ struct sdk_connector {
 	uint64_t stream_silence_ms; /* longest silence inside a stream; 0: as the run says */
 };
 
+/* What the SDKs try again, and how long they wait: initialises connector_class.retry. */
+extern const int sdk_retried_statuses[];
+#define SDK_RETRY_RULES                                                                                                            \
+	{                                                                                                                          \
+		.statuses = sdk_retried_statuses, .transport = true, .timeouts = true, .should_retry_header = true, .hints = true, \
+		.default_max_retries = 2, .backoff_first_s = 0.5, .backoff_cap_s = 8.0                                             \
+	}
+
 /* ---- one attempt ---- */
 
 /* What is known of the answer so far, and of a stream's text. */

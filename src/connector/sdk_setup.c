@@ -13,6 +13,8 @@
 #include "connector/langchain_params.h"
 #include "connector/setup.h"
 
+const int sdk_retried_statuses[] = { 408, 409, 429, 599, 0 };
+
 #define SENTENCE_MAX 1024
 
 /* ---- problems ---- */
