@@ -270,10 +270,9 @@ def test_never_is_silent_until_the_client_goes(simulator, tmp_path):
 
 
 def test_latency_and_delay_do_not_hold_up_others(simulator, tmp_path):
-    one = simulator("--latency", "200", *script(tmp_path, [{"request": 1, "delay_ms": 60000}]))
+    one = simulator("--latency", "200", *script(tmp_path, [{"match": "slow one", "delay_ms": 60000}]))
     with connect(one) as slow:
-        slow.sendall(request_bytes())
-        time.sleep(0.05)
+        slow.sendall(request_bytes({"model": "m", "messages": [{"role": "user", "content": "the slow one"}]}))
         begin = time.monotonic()
         threads = [threading.Thread(target=exchange, args=(one,)) for _ in range(20)]
         for t in threads:
