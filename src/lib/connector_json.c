@@ -108,6 +108,20 @@ static int build_params(struct request *req, const struct connector_class *class
 	return r;
 }
 
+/* The document's params, unless they are another class's than --connector names: a key goes to the provider it was written for only. */
+static const struct json *params_for(const struct connector_class *flag, const struct json *class_path, const struct json *params,
+                                     struct problems *problems)
+{
+	const struct connector_class *document =
+	        class_path && class_path->type == JSON_STRING ? connector_class_find(class_path->text) : NULL;
+
+	if (!flag || !document || document == flag || !json_truthy(params))
+		return params;
+	problem_warning(problems, "/connector/params", "These are parameters of %s: with --connector %s they are not used.",
+	                document->name, flag->short_name);
+	return NULL;
+}
+
 /* The flags over the document's object; a params member that is no object stays, for its class to refuse. */
 static int apply_flags(struct request *req, const struct json *base, struct json *ret, struct problems *problems)
 {
@@ -124,6 +138,7 @@ static int apply_flags(struct request *req, const struct json *base, struct json
 		class_path = (struct json){ .type = JSON_STRING };
 		if (arena_str(&req->arena, str_from(class ? class->class_paths[0] : req->ro.connector), &class_path.text))
 			return FF_ENOMEM;
+		params = params_for(class, path, params, problems);
 	} else if (class_path.type == JSON_STRING) {
 		class = connector_class_find(class_path.text);
 	}

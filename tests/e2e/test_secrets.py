@@ -58,6 +58,20 @@ def test_keys_from_environment_and_files(tmp_path):
     search(result, SIMPLE, result.out)
 
 
+def test_a_key_is_not_taken_to_another_provider():
+    """--connector names another class than the payload: the payload's parameters, its key among them, stay behind, and that is said."""
+    with Peer([reply(200, chat("ok"))]) as peer:
+        request = payload(peer.url, params={"api_key": SIMPLE})
+        flags = ["--connector", "groq", "--model", "m", "--param", "base_url=" + peer.url]
+        result = fairforge("run", "-", *flags, stdin=request)
+        assert result.status == 64 and "GROQ_API_KEY" in result.out and not peer.requests, result
+        result = fairforge("run", "-", *flags, stdin=request, env={"GROQ_API_KEY": "gsk-own-0123456789"})
+        assert result.status == 0 and "ChatOpenAI" in result.err, result
+        assert peer.requests[0]["headers"]["authorization"] == "Bearer gsk-own-0123456789"
+        same = fairforge("run", "-", "--connector", "openai", stdin=request)
+        assert same.status == 0 and peer.requests[-1]["headers"]["authorization"] == "Bearer " + SIMPLE, same
+
+
 def test_missing_variable_is_named():
     result = fairforge("run", "-", "--param", "api_key=env:NO_SUCH_KEY", stdin=payload("http://127.0.0.1:1"))
     assert result.status == 64 and "NO_SUCH_KEY" in result.out + result.err, result
