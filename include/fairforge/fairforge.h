@@ -362,8 +362,8 @@ struct ff_run_options {
 	size_t size;                   /* Required */
 	const struct ff_input *inputs; /* Required: one payload, or datasets from one or more documents */
 	size_t input_count;
-	const char *
-	        connector; /* Optional: class path, class or short name; replaces the payload's class_path, and its params when they are another class's */
+	/* Optional: class path, class or short name; replaces the payload's class_path, and its params when they are another class's. */
+	const char *connector;
 	const char *model;               /* Optional: params.model */
 	const struct ff_setting *params; /* Optional: connector parameters, over the payload's */
 	size_t param_count;
