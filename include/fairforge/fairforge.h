@@ -367,8 +367,9 @@ struct ff_run_options {
 	const char *model;               /* Optional: params.model */
 	const struct ff_setting *params; /* Optional: connector parameters, over the payload's */
 	size_t param_count;
-	const struct ff_setting
-	        *options; /* Optional: options of the run (value is JSON if it parses, else text), over the payload's */
+	/* Optional: options of the run (value is JSON if it parses, else text), over the payload's; with FF_ROLE_STRANGER limits that the payload's own
+	 * can only lower. */
+	const struct ff_setting *options;
 	size_t option_count;
 	size_t max_input_bytes;          /* Optional: 0: 64 MiB (a document; a line of JSONL) */
 	unsigned max_depth;              /* Optional: 0: 128 */
@@ -394,6 +395,8 @@ struct ff_run_options {
 	const struct ff_setting *worker_args; /* Optional: `args` of its hello; value: as for params */
 	size_t worker_arg_count;
 	const char *worker_label; /* Optional: what messages call it; NULL: its command */
+
+	size_t max_datasets, max_batches; /* Optional: more than that in the inputs is refused (FF_R_TOOBIG); 0: no limit */
 };
 
 /*
@@ -410,6 +413,7 @@ struct ff_lag {
 	double p99_ms, max_ms;
 };
 FF_API void ff_run_lag(const struct ff_run *run, struct ff_lag *ret);
+FF_API void ff_engine_lag(const struct ff_engine *engine, struct ff_lag *ret);
 FF_API const struct ff_error *ff_run_error(const struct ff_run *run); /* code 0: none */
 /* After the end: 0, 1, 69, 70, 73, 75, 77 or 130 (cancelled) by the table of ff_exit_table. */
 FF_API int ff_run_exit_status(const struct ff_run *run);
@@ -491,6 +495,8 @@ FF_API const char *ff_json_text(const struct ff_json *value,
                                 size_t *ret_len);          /* string: decoded; number: its text; else NULL. Not NUL-terminated */
 FF_API double ff_json_double(const struct ff_json *value); /* 0 when it is not a number */
 
+/* The value as compact JSON in a new string (free with ff_free), its length in *ret_len (may be NULL); or NULL: out of memory. */
+FF_API char *ff_json_write(const struct ff_json *value, size_t *ret_len);
 /* Writes one string as a JSON literal with quotes into a new string (free with ff_free), or NULL: out of memory. Ill-formed UTF-8 becomes U+FFFD. */
 FF_API char *ff_json_quote(const char *text, size_t len);
 /* Other people's text made safe for a terminal: control characters, ESC, bidi controls and ill-formed bytes as \xNN. A new string (ff_free) or NULL. */

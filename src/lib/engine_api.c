@@ -264,3 +264,13 @@ int ff_engine_wait(struct ff_engine *engine, int timeout_ms)
 	engine->processing = false;
 	return r < 0 ? r : 0;
 }
+
+void ff_engine_lag(const struct ff_engine *engine, struct ff_lag *ret)
+{
+	const struct lag *lag = loop_lag(engine->loop);
+
+	*ret = (struct ff_lag){
+		.p99_ms = (double)lag_percentile_us(lag, 99) / 1000,
+		.max_ms = (double)lag->max_us / 1000,
+	};
+}

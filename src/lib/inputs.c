@@ -97,6 +97,22 @@ static int check_input(struct request *req, struct request_input *in)
 	return r ? r : taken;
 }
 
+/* What the embedder lets one request ask for. */
+static int check_counts(struct request *req)
+{
+	const struct ff_run_options *o = &req->ro;
+
+	if (o->max_datasets && req->datasets > o->max_datasets)
+		return request_fail(req, STEP_DATASETS, FF_ETOOBIG, "", "/datasets",
+		                    "There are %zu datasets, and one request may have %zu: send them in several requests.",
+		                    req->datasets, o->max_datasets);
+	if (o->max_batches && req->batches > o->max_batches)
+		return request_fail(req, STEP_DATASETS, FF_ETOOBIG, "", "/datasets",
+		                    "There are %zu batches, and one request may have %zu: send them in several requests.",
+		                    req->batches, o->max_batches);
+	return 0;
+}
+
 int request_check_datasets(struct request *req)
 {
 	int r = 0, last = 0;
@@ -112,7 +128,7 @@ int request_check_datasets(struct request *req)
 	if (r == 0 && req->datasets == 0 && !req->code)
 		return request_fail(req, STEP_PRESENT, FF_EDATA, req->input_count == 1 ? req->inputs[0].name : "", "",
 		                    "No datasets provided");
-	return r;
+	return r ? r : check_counts(req);
 }
 
 int request_join_inputs(struct request *req)

@@ -161,6 +161,26 @@ static char *buf_give(struct buf *b)
 	return text;
 }
 
+char *ff_json_write(const struct ff_json *value, size_t *ret_len)
+{
+	struct json_writer w;
+	struct buf out;
+	size_t len;
+	char *text;
+
+	buf_init(&out, SIZE_MAX / 2);
+	json_writer_init(&w, &out, 0);
+	if (value)
+		json_value(&w, inner(value));
+	else
+		json_null(&w);
+	len = out.len;
+	text = buf_give(&out);
+	if (text && ret_len)
+		*ret_len = len;
+	return text;
+}
+
 char *ff_json_quote(const char *text, size_t len)
 {
 	struct buf out;

@@ -283,12 +283,7 @@ int ff_run_done(const struct ff_run *run)
 
 void ff_run_lag(const struct ff_run *run, struct ff_lag *ret)
 {
-	const struct lag *lag = loop_lag(run->engine->loop);
-
-	*ret = (struct ff_lag){
-		.p99_ms = (double)lag_percentile_us(lag, 99) / 1000,
-		.max_ms = (double)lag->max_us / 1000,
-	};
+	ff_engine_lag(run->engine, ret);
 }
 
 void ff_run_counts(const struct ff_run *run, struct ff_counts *ret)

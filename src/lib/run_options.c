@@ -1,7 +1,8 @@
 /*
  * run_options.c: the options of a run by precedence: default, environment FAIRFORGE_A_B, payload, flag; each later one wins.
  *
- * A stranger's payload may only lower what the operator has (default and environment): the table of options has a column for who may set what.
+ * A stranger's payload may only lower what the operator has (default, environment and flags, which then come before it): the table of options has a
+ * column for who may set what.
  */
 #include <ctype.h>
 
@@ -91,15 +92,18 @@ int request_check_flags(struct request *req)
 
 int request_read_options(struct request *req)
 {
+	bool stranger = req->engine->role == FF_ROLE_STRANGER;
 	struct problems problems, known;
 	int r;
 
 	problems_init(&problems);
 	problems_init(&known);
 	r = set_environment(req, &req->options, &known);
+	if (!r && stranger)
+		r = set_flags(req, &req->options, &known);
 	if (!r)
 		r = set_payload(req, &req->options, &problems);
-	if (!r)
+	if (!r && !stranger)
 		r = set_flags(req, &req->options, &known);
 	if (!r)
 		r = request_take(req, STEP_OPTIONS, req->payload ? req->inputs[0].name : "", &problems, FF_EUSAGE);
