@@ -233,11 +233,13 @@ static void test_soft_cancel_keeps_what_is_in_flight(void **state)
 	struct world w;
 	struct scenario sc = { .datasets = 1000, .turns = three_turns, .reply = in_100_ms, .ordered = true, .concurrency = 8 };
 	begin(&w, &sc, 1);
-	sim_run_until(&w.sim, w.sim.now_us + 250 * MS);
+	uint64_t start = w.sim.now_us;
+	sim_run_until(&w.sim, start + 250 * MS);
 	run_cancel(w.run.run, w.sim.now_us, 5 * S);
 	assert_true(w.sim.woken);
 	sim_run_to_end(&w.sim, &w.run, 1);
 	check_end(&w, RUN_CANCELLED);
+	assert_int_equal(w.run.ended_us - start, 300 * MS); /* with the last turn in flight, not with the grace */
 	assert_int_equal(counts(&w)->outcomes[OUTCOME_OK], 24);
 	assert_int_equal(counts(&w)->outcomes[OUTCOME_CANCELLED], 0);
 	assert_int_equal(counts(&w)->outcomes[OUTCOME_NOT_RUN], 3000 - 24);

@@ -10,6 +10,8 @@
 #include "run_kit.h"
 #include "server.h"
 
+#define A_DAY_MS ((uint64_t)24 * 3600 * 1000)
+
 static struct kit_output out, second_out;
 
 struct events {
@@ -409,6 +411,69 @@ static void test_soft_cancel_keeps_what_is_in_flight(void **state)
 	free(text);
 }
 
+static void cancel_softly(struct events *e, const struct ff_event *event)
+{
+	if (event->type == FF_EVENT_TURN && e->turns == 3)
+		ff_run_cancel(e->run, A_DAY_MS);
+}
+
+/* With a grace of a day, a run that waited for its end would never finish this test. */
+static void test_soft_cancel_ends_with_the_last_turn(void **state)
+{
+	struct events e = { .act = cancel_softly };
+	struct ff_engine *engine = new_engine();
+	char *text = datasets(50);
+	struct kit_request k;
+	struct ff_counts counts;
+	struct ff_run *run;
+	struct server s;
+
+	(void)state;
+	server_start(&s, SERVER_ANSWERS);
+	k = request_for(&s, text);
+	k.options[0] = (struct ff_setting){ "concurrency", "{\"max\": 1, \"adaptive\": false}" };
+	run = start(engine, &k, NULL, 0, &e);
+	finish(engine, run);
+	ff_run_counts(run, &counts);
+	assert_int_equal(ff_run_exit_status(run), 130);
+	assert_int_equal(counts.ok + counts.not_run, 50);
+	ff_run_free(run);
+	ff_engine_free(engine);
+	server_stop(&s);
+	free(text);
+}
+
+static void test_second_cancel_needs_no_grace(void **state)
+{
+	struct ff_engine *engine = new_engine();
+	struct events e = { 0 };
+	struct kit_request k;
+	struct ff_counts counts;
+	struct ff_run *run;
+	struct server s;
+
+	(void)state;
+	server_start(&s, SERVER_HOLDS);
+	k = request_for(&s, "[" KIT_DATASET "," KIT_DATASET "]");
+	k.options[0] = (struct ff_setting){ "concurrency", "1" };
+	run = start(engine, &k, NULL, 0, &e);
+	while (server_requests(&s) == 0)
+		ff_engine_wait(engine, 10);
+	ff_run_cancel(run, A_DAY_MS);
+	ff_engine_process(engine);
+	assert_int_equal(ff_run_done(run), 0); /* the turn in flight has its grace */
+	ff_run_cancel(run, 0);
+	finish(engine, run);
+	ff_run_counts(run, &counts);
+	assert_int_equal(ff_run_exit_status(run), 130);
+	assert_int_equal(counts.not_run, 1);
+	assert_int_equal(counts.done, 2);
+	assert_non_null(strstr(e.outcomes, "cancelled "));
+	ff_run_free(run);
+	ff_engine_free(engine);
+	server_stop(&s);
+}
+
 static void test_free_while_running(void **state)
 {
 	struct ff_output output = kit_output(&out, FF_OUTPUT_RESPONSE);
@@ -560,6 +625,8 @@ int main(void)
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_cancel_from_an_event),
 		cmocka_unit_test(test_soft_cancel_keeps_what_is_in_flight),
+		cmocka_unit_test(test_soft_cancel_ends_with_the_last_turn),
+		cmocka_unit_test(test_second_cancel_needs_no_grace),
 		cmocka_unit_test(test_free_while_running),
 		cmocka_unit_test(test_free_inside_events),
 		cmocka_unit_test(test_engine_goes_after_a_free_inside_an_event),
