@@ -1,7 +1,9 @@
 """Fixtures of the end-to-end tests: the real binary, the simulator, a scripted peer, nginx with a CA made on the spot.
 
-FAIRFORGE_BUILD is the build folder under test (default: build). Everything listens on 127.0.0.1.
+FAIRFORGE_BUILD is the build folder under test (default: build). Everything listens on 127.0.0.1. Tests run side by side (pytest-xdist): each has ports and
+folders of its own, and a port is never free between being chosen and being used.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -18,6 +20,10 @@ BUILD = pathlib.Path(os.environ.get("FAIRFORGE_BUILD", ROOT / "build"))
 BINARY = BUILD / "fairforge"
 KEY = "sk-test-0123456789abcdef"
 LIMIT_S = 120  # a run that takes longer hangs: no test waits for it to be fast
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: waits for seconds that the program may wait; ./dev test --quick leaves it out")
 
 
 class Result:
@@ -113,37 +119,32 @@ def pki(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("pki"))
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+@contextlib.contextmanager
+def closed_port():
+    """A port on which nobody listens and that nobody else is given meanwhile."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        yield s.getsockname()[1]
 
 
 class Nginx:
-    """nginx in the foreground on a free port with one server block."""
+    """nginx in the foreground with one server block. It inherits a socket that listens already: no other process can be given its port, and nobody waits."""
 
     def __init__(self, folder, server, events="worker_connections 4096;"):
-        self.port, self.folder = free_port(), folder
+        self.folder = folder
         self.access = folder / "access.log"
         binary = shutil.which("nginx") or "/usr/sbin/nginx"
-        (folder / "nginx.conf").write_text(
-            # Root's workers would become somebody who may not enter this folder.
-            ("user root; " if os.geteuid() == 0 else "") + "daemon off; pid %(f)s/pid; error_log %(f)s/error.log; worker_processes 1; events { %(e)s }\n"
-            "http { access_log off; client_body_temp_path %(f)s/b; proxy_temp_path %(f)s/p; fastcgi_temp_path %(f)s/f;\n"
-            "uwsgi_temp_path %(f)s/u; scgi_temp_path %(f)s/s; keepalive_requests 1000000; large_client_header_buffers 8 64k;\n"
-            "log_format c '$connection $server_protocol $status';\n%(s)s }\n"
-            % {"f": folder, "e": events, "s": server.replace("@PORT@", str(self.port))})
-        self.process = subprocess.Popen([binary, "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=subprocess.PIPE)
-        self._wait()
-
-    def _wait(self):
-        """Until it accepts; connect retries, nothing sleeps: a refused connection comes back at once while nginx starts."""
-        for _ in range(200000):
-            assert self.process.poll() is None, "nginx ended: " + (self.folder / "error.log").read_text() + \
-                self.process.stderr.read().decode()
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-        raise AssertionError("nginx does not listen")
+        with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+            self.port = listener.getsockname()[1]
+            (folder / "nginx.conf").write_text(
+                # Root's workers would become somebody who may not enter this folder.
+                ("user root; " if os.geteuid() == 0 else "") + "daemon off; pid %(f)s/pid; error_log %(f)s/error.log; worker_processes 1; events { %(e)s }\n"
+                "http { access_log off; client_body_temp_path %(f)s/b; proxy_temp_path %(f)s/p; fastcgi_temp_path %(f)s/f;\n"
+                "uwsgi_temp_path %(f)s/u; scgi_temp_path %(f)s/s; keepalive_requests 1000000; large_client_header_buffers 8 64k;\n"
+                "log_format c '$connection $server_protocol $status';\n%(s)s }\n"
+                % {"f": folder, "e": events, "s": server.replace("@PORT@", str(self.port))})
+            self.process = subprocess.Popen([binary, "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=subprocess.PIPE,
+                                            pass_fds=[listener.fileno()], env={**os.environ, "NGINX": "%d;" % listener.fileno()})
 
     def connections(self):
         """Distinct connections of the access log (log format c)."""

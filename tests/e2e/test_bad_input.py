@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import KEY, batch, dataset, fairforge, free_port, payload, start
+from conftest import KEY, batch, closed_port, dataset, fairforge, payload, start
 from peer import Peer, Raw, Reset, Silence, chat, reply
 
 NOWHERE = "http://127.0.0.1:1"
@@ -150,7 +150,8 @@ def test_body_without_end():
 
 
 def test_unreachable_and_unknown_hosts():
-    result = fairforge("run", "-", stdin=payload("http://127.0.0.1:%d" % free_port()))
+    with closed_port() as port:
+        result = fairforge("run", "-", stdin=payload("http://127.0.0.1:%d" % port))
     assert result.status == 69 and "refused" in result.answers[0], result
     result = fairforge("run", "-", stdin=payload("http://no-such-host.localhost.invalid", params={}), env={"FAIRFORGE_ALLOW_HTTP": "1"})
     assert result.status == 69 and "no-such-host" in result.answers[0], result
