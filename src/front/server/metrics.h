@@ -1,6 +1,6 @@
 /*
  * metrics.h: what the service counts, as Prometheus text (format 0.0.4). Counters are fed as things happen; gauges are given when somebody asks. Pure but
- * for metrics_process_read.
+ * for metrics_new, which notes the time as that of the process's start, and metrics_process_read.
  *
  * No label comes from a request: outcomes, routes and results are closed sets, a status is a number that we chose. So the number of series is bounded.
  */
@@ -56,7 +56,7 @@ struct metrics_now {
 	struct ff_lag lag; /* ff_engine_lag */
 };
 struct metrics_process {
-	double start_seconds, cpu_seconds; /* since 1970; user and system */
+	double cpu_seconds; /* user and system */
 	uint64_t resident_bytes, open_fds, max_fds;
 };
 void metrics_process_read(struct metrics_process *ret); /* reads /proc; what is not there stays 0 */
