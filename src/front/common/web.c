@@ -1,18 +1,26 @@
 /*
  * web.c: libmicrohttpd in a libuv loop. See web.h.
  *
- * libmicrohttpd brings its own epoll descriptor; libuv polls that one descriptor and one timer, which stands for the earliest of our timers and of
- * libmicrohttpd's. A round is: timers, MHD_run, again while libmicrohttpd has more to do at once, then arm the timer. Cost: two system calls a
- * round besides those of the connections.
+ * libmicrohttpd brings its own epoll descriptor; libuv polls it (and the source's, and that of the watched connections) and one timer, which stands
+ * for the earliest of our timers, the source's and libmicrohttpd's. A round is: timers, source, hang-ups, MHD_run, again while one of them has more to
+ * do at once, then arm the timer. Cost: two system calls a round besides those of the connections, one for each watched connection.
  *
- * The descriptor stays readable in libuv (level-triggered) while libmicrohttpd has events, so no event is lost when a round ends early.
+ * The descriptors stay readable in libuv (level-triggered) while there are events, so no event is lost when a round ends early. What the source or a
+ * hang-up resumes is served by the MHD_run behind it, of the same round: libmicrohttpd does not count a resumed connection in its timeout.
+ *
+ * Watched connections lie edge-triggered in one epoll set from their beginning to their close, which takes them out: a hang-up is told once. Its tag
+ * stays valid during the telling, because nobody but MHD_run frees a connection.
  */
 #include "front/common/web.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -22,21 +30,27 @@
 #include "base/descriptor.h"
 #include "base/str.h"
 
-#define BACKLOG      4096
-#define MEMORY_LIMIT ((size_t)16 << 10) /* a connection's pool: headers and write buffer */
-#define ROUNDS_MAX   64
+#define BACKLOG        4096
+#define MEMORY_LIMIT   ((size_t)16 << 10) /* a connection's pool: headers and write buffer */
+#define ROUNDS_MAX     64
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define HANGUPS_MAX    64 /* told in one round */
+#define PROBES         3  /* of keepalive, before a silent peer is given up */
 
 struct web {
 	struct web_options options;
+	struct web_source source;
 	char url[80];
+	char complaint[200]; /* libmicrohttpd's last one while it starts */
 	struct MHD_Daemon *daemon;
 	struct timers timers;
-	uint64_t now_us;
+	uint64_t now_us, source_due_us;
+	int watch_fd; /* epoll set of the watched connections; -1: none */
 	uv_loop_t loop;
-	uv_poll_t poll;
+	uv_poll_t poll, source_poll, watch_poll;
 	uv_timer_t timer;
-	uv_signal_t signals[2];
-	bool loop_open, stopping;
+	uv_signal_t signals[3];
+	bool loop_open, stopping, started, source_ready, hangups;
 };
 
 /* ---- the loop ---- */
@@ -66,6 +80,32 @@ static void arm(struct web *w, uint64_t next_us, uint64_t daemon_ms)
 	uv_timer_start(&w->timer, on_timer, ms, 0);
 }
 
+static void run_source(struct web *w)
+{
+	int ms;
+
+	if (!w->source.process || (!w->source_ready && w->source_due_us > w->now_us))
+		return;
+	w->source_ready = false;
+	w->source.process(w->source.user);
+	ms = w->source.timeout_ms(w->source.user);
+	w->source_due_us = ms < 0 ? CLOCK_NEVER : w->now_us + (uint64_t)ms * 1000;
+}
+
+/* Tells who has gone. What is left in the set keeps its descriptor readable. */
+static void tell_hangups(struct web *w)
+{
+	struct epoll_event events[HANGUPS_MAX];
+	int n;
+
+	if (!w->hangups)
+		return;
+	n = epoll_wait(w->watch_fd, events, HANGUPS_MAX, 0);
+	w->hangups = n == HANGUPS_MAX;
+	for (int i = 0; i < n; i++)
+		w->options.on_gone(w->options.user, events[i].data.ptr);
+}
+
 static void run_round(struct web *w)
 {
 	uint64_t next_us, daemon_ms = 0;
@@ -74,11 +114,13 @@ static void run_round(struct web *w)
 	do {
 		w->now_us = clock_monotonic_us();
 		timers_run(&w->timers, w->now_us);
+		run_source(w);
+		tell_hangups(w);
 		MHD_run(w->daemon);
 		daemon_ms = daemon_timeout_ms(w);
-		next_us = timers_next(&w->timers);
-	} while ((daemon_ms == 0 || next_us <= w->now_us) && ++rounds < ROUNDS_MAX);
-	arm(w, next_us, daemon_ms);
+		next_us = MIN(timers_next(&w->timers), w->source_ready ? 0 : w->source_due_us);
+	} while ((daemon_ms == 0 || next_us <= w->now_us || w->hangups) && ++rounds < ROUNDS_MAX);
+	arm(w, w->hangups ? 0 : next_us, daemon_ms);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -93,10 +135,57 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	run_round(poll->data);
 }
 
+static void on_source(uv_poll_t *poll, int status, int events)
+{
+	struct web *w = poll->data;
+
+	(void)status;
+	(void)events;
+	w->source_ready = true;
+	run_round(w);
+}
+
+static void on_hangup(uv_poll_t *poll, int status, int events)
+{
+	struct web *w = poll->data;
+
+	(void)status;
+	(void)events;
+	w->hangups = true;
+	run_round(w);
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
-	(void)number;
-	web_stop(signal->data);
+	struct web *w = signal->data;
+
+	if (!w->options.on_signal) {
+		web_stop(w);
+		return;
+	}
+	w->now_us = clock_monotonic_us();
+	w->options.on_signal(w->options.user, number);
+	run_round(w);
+}
+
+void web_wake(struct web *w)
+{
+	w->source_ready = true;
+}
+
+bool web_watch(struct web *w, int fd, void *tag)
+{
+	struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET, .data.ptr = tag };
+
+	return epoll_ctl(w->watch_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void web_quiesce(struct web *w)
+{
+	int fd = MHD_quiesce_daemon(w->daemon);
+
+	if (fd >= 0)
+		close(fd);
 }
 
 void web_stop(struct web *w)
@@ -157,8 +246,51 @@ static int listen_failed(int descriptor, const char *text, uint16_t port, struct
 	return error_set(err, FF_EOUTPUT, "", "Cannot listen on port %u of %s: %s.", (unsigned)port, text, strerror(number));
 }
 
-/* Binds and listens; fills the url with the port that it got. */
-static int open_socket(struct web *w, int *ret, struct error *err)
+/* Accepted sockets inherit it: a peer that has vanished without a word is noticed, also while nothing is sent to it. */
+static void notice_dead_peers(int fd, unsigned seconds)
+{
+	int one = 1, probes = PROBES, interval = (int)MAX(seconds / (2 * PROBES), 1u), idle = (int)MAX(seconds / 2, 1u);
+	unsigned ms = seconds * 1000;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+/* The url of a socket that listens. False: it has no IP address. */
+static bool name_socket(struct web *w, int fd)
+{
+	const char *scheme = w->options.tls_cert ? "https" : "http";
+	char text[INET6_ADDRSTRLEN];
+	struct address a;
+
+	memset(&a, 0, sizeof(a));
+	a.len = sizeof(a.v6);
+	if (getsockname(fd, &a.any, &a.len))
+		return false;
+	if (a.any.sa_family == AF_INET && inet_ntop(AF_INET, &a.v4.sin_addr, text, sizeof(text)))
+		snprintf(w->url, sizeof(w->url), "%s://%s:%u", scheme, text, (unsigned)ntohs(a.v4.sin_port));
+	else if (a.any.sa_family == AF_INET6 && inet_ntop(AF_INET6, &a.v6.sin6_addr, text, sizeof(text)))
+		snprintf(w->url, sizeof(w->url), "%s://[%s]:%u", scheme, text, (unsigned)ntohs(a.v6.sin6_port));
+	return w->url[0] != '\0';
+}
+
+static int take_socket(struct web *w, int fd, struct error *err)
+{
+	int listens = 0, flags = fcntl(fd, F_GETFL);
+	socklen_t len = sizeof(listens);
+
+	if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || !listens || !name_socket(w, fd))
+		return error_set(err, FF_EUSAGE, "", "The socket that was handed over is not a TCP socket that listens.");
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return error_set(err, FF_EINTERNAL, "", "The socket that was handed over cannot be used: %s.", strerror(errno));
+	return 0;
+}
+
+/* Binds and listens. */
+static int make_socket(struct web *w, int *ret, struct error *err)
 {
 	const struct web_options *o = &w->options;
 	struct address a;
@@ -168,12 +300,24 @@ static int open_socket(struct web *w, int *ret, struct error *err)
 		return code;
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) || bind(fd, &a.any, a.len) ||
-	    listen(fd, BACKLOG) || getsockname(fd, &a.any, &a.len))
+	    listen(fd, BACKLOG) || !name_socket(w, fd))
 		return listen_failed(fd, o->listen, o->port, err);
-	snprintf(w->url, sizeof(w->url), a.any.sa_family == AF_INET6 ? "http://[%s]:%u" : "http://%s:%u", o->listen,
-	         (unsigned)ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port));
 	*ret = fd;
 	return 0;
+}
+
+static int open_socket(struct web *w, int *ret, struct error *err)
+{
+	int code = 0;
+
+	*ret = w->options.listen_fd;
+	if (*ret)
+		code = take_socket(w, *ret, err);
+	else
+		code = make_socket(w, ret, err);
+	if (!code && w->options.peer_timeout_s)
+		notice_dead_peers(*ret, w->options.peer_timeout_s);
+	return code;
 }
 
 /* Paths and queries stay percent-encoded: a slash within a segment must not become one between two. */
@@ -184,25 +328,88 @@ static size_t keep_encoded(void *user, struct MHD_Connection *connection, char *
 	return strlen(text);
 }
 
+/* Why it cannot start is the owner's to say; what it says later is about single connections. */
+static void complain(void *user, const char *format, va_list args)
+{
+	struct web *w = user;
+	size_t len;
+
+	if (w->started)
+		return;
+	vsnprintf(w->complaint, sizeof(w->complaint), format, args); /* NOLINT(clang-analyzer-valist.Uninitialized) */
+	len = strlen(w->complaint);
+	if (len && w->complaint[len - 1] == '\n')
+		w->complaint[len - 1] = '\0';
+}
+
+static int daemon_failed(const struct web *w, struct error *err)
+{
+	if (w->options.tls_cert)
+		return error_set(err, FF_EUSAGE, "", "The certificate and its key cannot be used: %s",
+		                 w->complaint[0] ? w->complaint : "they are no pair in PEM form.");
+	return error_set(err, FF_EINTERNAL, "",
+	                 "The HTTP server cannot be started: there may be too few file descriptors or too little memory.");
+}
+
+/* With TLS a close is said within TLS, too: without MHD_USE_TURBO. */
 static int open_daemon(struct web *w, int socket, struct error *err)
 {
-	w->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL, w->options.handler,
-	                             w->options.user, MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_CONNECTION_LIMIT,
-	                             w->options.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_LIMIT,
-	                             MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED, w->options.completed,
-	                             w->options.user, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
-	                             MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	const struct web_options *o = &w->options;
+	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->tls_cert },
+		                        { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->tls_key },
+		                        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES },
+		                        { MHD_OPTION_END, 0, NULL } };
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+
+	flags |= o->tls_cert ? (unsigned)MHD_USE_TLS : (unsigned)MHD_USE_TURBO;
+	w->daemon = MHD_start_daemon(
+	        flags, 0, NULL, NULL, o->handler, o->user, MHD_OPTION_EXTERNAL_LOGGER, complain, w, MHD_OPTION_ARRAY,
+	        o->tls_cert ? tls : &tls[ARRAY_SIZE(tls) - 1], MHD_OPTION_URI_LOG_CALLBACK, o->on_request_line, o->user,
+	        MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_CONNECTION_LIMIT, o->max_connections,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory ? o->connection_memory : MEMORY_LIMIT,
+	        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED, o->completed, o->user, MHD_OPTION_NOTIFY_CONNECTION,
+	        o->on_connection, o->user, MHD_OPTION_STRICT_FOR_CLIENT, (int)o->strict, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded,
+	        NULL, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	w->started = w->daemon != NULL;
 	if (w->daemon)
 		return 0;
 	close(socket);
-	return error_set(err, FF_EINTERNAL, "",
-	                 "The HTTP server cannot be started: there may be too few file descriptors or too little memory.");
+	return daemon_failed(w, err);
+}
+
+static int poll_fd(struct web *w, uv_poll_t *poll, int fd, uv_poll_cb callback)
+{
+	int code = uv_poll_init(&w->loop, poll, fd);
+
+	poll->data = w;
+	return code ? code : uv_poll_start(poll, UV_READABLE, callback);
+}
+
+static int open_signals(struct web *w)
+{
+	static const int numbers[3] = { SIGINT, SIGTERM, SIGHUP };
+	size_t count = w->options.on_signal ? 3 : 2;
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < count; i++) {
+		code = uv_signal_init(&w->loop, &w->signals[i]);
+		w->signals[i].data = w;
+		code = code ? code : uv_signal_start(&w->signals[i], on_signal, numbers[i]);
+	}
+	return code;
+}
+
+static int open_watch(struct web *w)
+{
+	if (!w->options.on_gone)
+		return 0;
+	w->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+	return w->watch_fd < 0 ? uv_translate_sys_error(errno) : poll_fd(w, &w->watch_poll, w->watch_fd, on_hangup);
 }
 
 /* Opens loop and handles; from loop_open on, web_free closes them all. */
 static int open_loop(struct web *w, struct error *err)
 {
-	static const int numbers[2] = { SIGINT, SIGTERM };
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	int code = info ? 0 : UV_EINVAL;
 
@@ -213,14 +420,11 @@ static int open_loop(struct web *w, struct error *err)
 	w->loop_open = true;
 	code = uv_timer_init(&w->loop, &w->timer);
 	w->timer.data = w;
-	for (size_t i = 0; code == 0 && i < ARRAY_SIZE(numbers); i++) {
-		code = uv_signal_init(&w->loop, &w->signals[i]);
-		w->signals[i].data = w;
-		code = code ? code : uv_signal_start(&w->signals[i], on_signal, numbers[i]);
-	}
-	code = code ? code : uv_poll_init(&w->loop, &w->poll, info->epoll_fd);
-	w->poll.data = w;
-	code = code ? code : uv_poll_start(&w->poll, UV_READABLE, on_poll);
+	code = code ? code : open_signals(w);
+	code = code ? code : poll_fd(w, &w->poll, info->epoll_fd, on_poll);
+	if (!code && w->source.process)
+		code = poll_fd(w, &w->source_poll, w->source.fd, on_source);
+	code = code ? code : open_watch(w);
 	return code ? error_set(err, FF_EINTERNAL, "", "The event loop cannot be set up: %s.", uv_strerror(code)) : 0;
 }
 
@@ -232,6 +436,12 @@ int web_new(const struct web_options *options, struct web **ret, struct error *e
 	if (!w)
 		return error_nomem(err);
 	w->options = *options;
+	w->watch_fd = -1;
+	w->source_due_us = CLOCK_NEVER;
+	if (options->source) {
+		w->source = *options->source;
+		w->source_ready = true;
+	}
 	w->now_us = clock_monotonic_us();
 	timers_init(&w->timers);
 	code = open_socket(w, &socket, err);
@@ -262,6 +472,8 @@ void web_free(struct web *w)
 			;
 		uv_loop_close(&w->loop);
 	}
+	if (w->watch_fd >= 0)
+		close(w->watch_fd);
 	if (w->daemon)
 		MHD_stop_daemon(w->daemon);
 	timers_release(&w->timers);
@@ -287,25 +499,36 @@ uint64_t web_now_us(const struct web *w)
 
 struct lengths {
 	unsigned content_length, transfer_encoding;
+	bool strange;
 };
+
+/* What a reader that is stricter or laxer than libmicrohttpd takes for another header, or for none. */
+static bool is_strange_name(struct str name)
+{
+	return !name.len || memchr(name.ptr, ' ', name.len) || memchr(name.ptr, '\t', name.len);
+}
 
 static enum MHD_Result count_lengths(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct lengths *l = user;
+	struct str n = str_from(name);
 
 	(void)kind;
-	(void)value;
-	l->content_length += str_eq_nocase(str_from(name), STR("content-length"));
-	l->transfer_encoding += str_eq_nocase(str_from(name), STR("transfer-encoding"));
+	l->strange |= is_strange_name(n);
+	l->content_length += str_eq_nocase(n, STR("content-length"));
+	if (str_eq_nocase(n, STR("transfer-encoding"))) {
+		l->transfer_encoding++;
+		l->strange |= !str_eq_nocase(str_from(value), STR("chunked"));
+	}
 	return MHD_YES;
 }
 
 bool web_is_smuggled(struct MHD_Connection *connection)
 {
-	struct lengths l = { 0, 0 };
+	struct lengths l = { 0, 0, false };
 
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, count_lengths, &l);
-	return l.content_length + l.transfer_encoding > 1;
+	return l.strange || l.content_length + l.transfer_encoding > 1;
 }
 
 int web_descriptor(struct MHD_Connection *connection)
