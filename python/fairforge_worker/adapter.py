@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 
 from . import loading, standins
 from .channel import Channel
@@ -15,6 +17,7 @@ PROTOCOL = 1
 CONCURRENCY_MOST = 100000
 LAG_S = 1.0  # for how long the loop may stand still before it is worth a word
 END_S = 1.0  # for tasks that were cancelled at the end
+GONE_S = 5.0  # for the whole end, after fairforge has gone
 BATCHES = ("each", "whole", "parallel")
 
 
@@ -114,6 +117,7 @@ def _serve(loop, channel, served):
 
     channel.open(loop, take, end)
     _watch(loop)
+    threading.Thread(target=_outlive_nobody, args=(channel,), name="fairforge", daemon=True).start()
     while not over:
         try:
             loop.run_forever()
@@ -138,6 +142,15 @@ def _watch(loop):
         loop.call_later(LAG_S, look)
 
     loop.call_later(LAG_S, look)
+
+
+def _outlive_nobody(channel):
+    """fairforge ends a worker that hangs; when fairforge itself was killed, nobody does. Code that blocks never sees the end of the input: this thread does."""
+    channel.wait_for_end()
+    time.sleep(GONE_S)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def _finish(loop, channel):

@@ -8,6 +8,7 @@ user's runs (`flush`), because that code may block the loop for long.
 """
 import json
 import os
+import select
 import sys
 import threading
 
@@ -29,6 +30,7 @@ def encode(message):
 
 class Channel:
     def __init__(self):
+        self._process = os.getpid()
         self._in, self._out = os.dup(0), os.dup(1)
         nowhere = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nowhere, 0)
@@ -70,7 +72,13 @@ class Channel:
         except PermissionError:  # a regular file cannot be waited for, and need not be
             loop.call_soon(self._read_all)
 
+    def _leave_if_forked(self):
+        """A process that the runner forked came back to us: the pipes are not its own."""
+        if os.getpid() != self._process:
+            os._exit(1)
+
     def _readable(self):
+        self._leave_if_forked()
         try:
             data = os.read(self._in, READ_BYTES)
         except BlockingIOError:
@@ -84,6 +92,13 @@ class Channel:
         while data := os.read(self._in, READ_BYTES):
             self._take(data)
         self._on_end()
+
+    def wait_for_end(self):
+        """For a thread: returns when nobody holds the other end of the input any more, whether or not it was read to its end."""
+        poller = select.poll()
+        poller.register(self._in, 0)  # a hang-up is reported unasked
+        while not poller.poll():
+            pass
 
     def stop_reading(self):
         self._loop.remove_reader(self._in)
@@ -103,6 +118,7 @@ class Channel:
 
     def send(self, message):
         """Any thread may call it. Raises ValueError or TypeError when the message is not JSON, OverflowError when the line is too long."""
+        self._leave_if_forked()
         line = encode(message)
         if len(line) > LINE_MOST_BYTES:
             raise OverflowError

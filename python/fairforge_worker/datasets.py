@@ -263,6 +263,8 @@ class Session:
             if turn.state == SENT:
                 if final is not None and final is not turn.reported and _text(final) != _text(turn.reported):
                     self.owner.tell_changed(turn.message["qa_id"])
+            elif final is None and turn.state == HELD and not (self.owner.whole and turn.result):
+                self._give_up(turn)
             elif final is None:
                 self._send(turn, {"error": "%s returned a conversation of %d for one of %d: this batch is not in it." % (
                     what, len(conversation), len(self.turns)), "outcome": "bad_reply"})

@@ -1,10 +1,11 @@
 """An exception as the failure of a turn: one sentence, an outcome, and what a retry should know.
 
 HTTP clients and vendors' SDKs agree on little: a status is in `status_code`, `status` or `response.status_code`; time-outs and broken connections are known by
-the names of their classes. Nothing of theirs is imported for that.
+the names of their classes. Nothing of theirs is imported for that, and whatever an exception's own code raises while it is asked costs that detail alone.
 """
 import math
 import os
+import sys
 import time
 import traceback
 
@@ -17,12 +18,27 @@ class RunnerExit(RuntimeError):
     """The runner called sys.exit, or interrupted itself: inside a turn that ends the turn, not the process."""
 
 
+_OURS = os.getpid()
+
+
 def contain(error):
-    """SystemExit and KeyboardInterrupt as an ordinary exception."""
-    said = "it raised KeyboardInterrupt"
-    if isinstance(error, SystemExit):
+    """SystemExit, KeyboardInterrupt and their like as an ordinary exception. In a process that the runner forked sys.exit means what it says."""
+    if not isinstance(error, SystemExit):
+        said = "it raised %s" % type(error).__name__
+    elif os.getpid() != _OURS:
+        sys.stderr.flush()
+        os._exit(error.code if isinstance(error.code, int) else error.code is not None)
+    else:
         said = "it called sys.exit(%s)" % ("" if error.code is None else error.code)
     return RunnerExit(said).with_traceback(error.__traceback__)
+
+
+def _ask(holder, name):
+    """An attribute, or None: properties of the user's may raise anything."""
+    try:
+        return getattr(holder, name, None)
+    except Exception:
+        return None
 
 
 def one_line(text, most=SENTENCE_MOST):
@@ -32,16 +48,16 @@ def one_line(text, most=SENTENCE_MOST):
 
 def message_of(error):
     """What the exception says, without Python's notation where a better text is at hand."""
-    body = getattr(error, "body", None)  # the SDKs of OpenAI, Anthropic, Groq
+    body = _ask(error, "body")  # the SDKs of OpenAI, Anthropic, Groq
     if isinstance(body, dict):
         inner = body.get("error", body)
         if isinstance(inner, dict) and isinstance(inner.get("message"), str):
             return one_line(inner["message"])
-    problems = getattr(error, "errors", None)  # pydantic: without the input's value, which may be a key
+    problems = _ask(error, "errors")  # pydantic: without the input's value, which may be a key
     if callable(problems) and type(error).__name__ == "ValidationError":
         try:
             return one_line("; ".join("%s: %s" % (".".join(map(str, p["loc"])) or "the whole", p["msg"]) for p in problems()))
-        except (TypeError, KeyError):
+        except Exception:
             pass
     if isinstance(error, KeyError) and len(error.args) == 1:
         return one_line("the key %s is not there" % (error.args[0],))
@@ -49,6 +65,14 @@ def message_of(error):
         return one_line(error)
     except Exception:  # a __str__ of the user's
         return ""
+
+
+def named(error):
+    """'ValueError: no such thing', for the end of a sentence."""
+    text = message_of(error).rstrip(".")
+    if isinstance(error, RunnerExit):
+        return text
+    return type(error).__name__ + (": " + text if text else "")
 
 
 def place_of(error):
@@ -68,8 +92,7 @@ def sentence_of(error, what):
     elif type(error).__name__ == "CancelledError":
         said = what + " was cancelled"
     else:
-        text = message_of(error)
-        said = "%s raised %s%s" % (what, type(error).__name__, ": " + text if text else "")
+        said = "%s raised %s" % (what, named(error))
     place = place_of(error)
     return said.rstrip(".") + (" (%s)." % place if place else ".")
 
@@ -84,9 +107,9 @@ def _chain(error):
 
 def status_of(error):
     for e in _chain(error):
-        for holder in (e, getattr(e, "response", None)):
+        for holder in (e, _ask(e, "response")):
             for name in ("status_code", "status"):
-                status = getattr(holder, name, None)
+                status = _ask(holder, name)
                 if type(status) is int and 300 <= status <= 599:
                     return status
     return None
@@ -95,7 +118,7 @@ def status_of(error):
 def retry_after_ms(error):
     """What the reply's headers say; None when they say nothing."""
     for e in _chain(error):
-        headers = getattr(getattr(e, "response", None), "headers", None)
+        headers = _ask(_ask(e, "response"), "headers")
         if headers is None:
             continue
         try:
@@ -103,7 +126,7 @@ def retry_after_ms(error):
                 value = headers.get(name)
                 if value is not None:
                     return max(0.0, _wait(str(value)) * unit)
-        except (AttributeError, TypeError, ValueError):
+        except Exception:
             pass
     return None
 
@@ -150,4 +173,7 @@ def failure(error, what):
 
 
 def log_traceback(error):
-    traceback.print_exception(type(error), error, error.__traceback__)
+    try:
+        traceback.print_exception(type(error), error, error.__traceback__)
+    except OSError:  # the runner closed standard error
+        pass

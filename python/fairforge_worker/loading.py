@@ -8,9 +8,8 @@ import inspect
 import os
 import re
 import sys
-import traceback
 
-from .failure import contain, message_of, one_line, place_of
+from .failure import contain, log_traceback, message_of, named, one_line, place_of
 from .results import a
 
 KEY_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:KEY|TOKEN)\b")
@@ -43,13 +42,13 @@ def _import_problem(name, error):
         return "There is no module %s: neither in %s nor among the packages of %s." % (error.name, os.getcwd(), _python())
     if isinstance(error, ModuleNotFoundError) and error.name and not place_of(error):
         return "The module %s needs the module %s, which %s does not have." % (name, error.name, _python())
-    traceback.print_exception(type(error), error, error.__traceback__)
+    log_traceback(error)
     if isinstance(error, ModuleNotFoundError) and error.name and "needs the package" not in str(error):
         return "The module %s needs the module %s, which %s does not have (%s)." % (name, error.name, _python(), place_of(error))
     if isinstance(error, SyntaxError):
         place = "%s line %s" % (os.path.basename(error.filename or name), error.lineno)
         return "The module %s cannot be imported: %s is not valid Python: %s." % (name, place, error.msg)
-    return "The module %s cannot be imported: %s: %s (%s)." % (name, type(error).__name__, message_of(error).rstrip("."), place_of(error) or "no line")
+    return "The module %s cannot be imported: %s (%s)." % (name, named(error), place_of(error) or "no line")
 
 
 # ---- class ----
@@ -156,7 +155,7 @@ def construct(cls, args, flag):
         made = cls(**args)
     except BaseException as e:
         error = e if isinstance(e, Exception) else contain(e)
-        traceback.print_exception(type(e), e, e.__traceback__)
+        log_traceback(e)
         raise Refusal(_refused(name, error, flag)) from e
     if inspect.isawaitable(made):
         getattr(made, "close", lambda: None)()
@@ -190,4 +189,4 @@ def _refused(name, error, flag):
     variable = KEY_VARIABLE.search(text)
     if variable:
         hint = " A worker sees %s only with --worker-env %s; or give it as %s NAME=env:%s." % ((variable.group(0),) * 2 + (flag, variable.group(0)))
-    return "%s could not be made from its arguments: %s%s.%s" % (name, type(error).__name__, ": " + text.rstrip(".") if text else "", hint)
+    return "%s could not be made from its arguments: %s.%s" % (name, named(error), hint)

@@ -1,6 +1,8 @@
 """What a runner returned as a reply of the protocol."""
+import functools
 import math
 
+from .failure import named
 from .plain import plain, same
 
 OPAQUE = ("logprobs", "agentic", "ground_truth_agentic")
@@ -37,6 +39,22 @@ def text_of(content):
     return "".join(found)
 
 
+def _shapely(look):
+    """What the code of a returned object raises while it is looked at is a matter of its shape: an array that is neither true nor false, a text that fails."""
+
+    @functools.wraps(look)
+    def looked_at(*args):
+        try:
+            return look(*args)
+        except Shape:
+            raise
+        except Exception as e:
+            raise Shape("what cannot be read: %s" % named(e)) from e
+
+    return looked_at
+
+
+@_shapely
 def split_triple(result):
     """(updated batch, success, milliseconds or None) from what run_batch returned."""
     if not isinstance(result, tuple):
@@ -77,6 +95,7 @@ def changes(original, batch):
     return changed
 
 
+@_shapely
 def reply_of(original, batch, success, ms):
     """The members of a reply; raises Shape."""
     text = text_of(batch.assistant)

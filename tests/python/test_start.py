@@ -22,7 +22,7 @@ REFUSED = [
     ("trouble:Needs", {"port": 0}, r"Needs could not be made from its arguments: ValueError: the port must not be 0\."),
     ("trouble:Needs", {"port": 1}, r"Needs could not be made from its arguments: KeyError: the key MY_SERVICE_API_KEY is not there\. A worker sees MY_SERVICE_API_KEY only with "
                                    r"--worker-env MY_SERVICE_API_KEY; or give it as --runner-arg NAME=env:MY_SERVICE_API_KEY\."),
-    ("trouble:Needs", {"port": 2}, r"Needs could not be made from its arguments: RunnerExit: it called sys\.exit\(bye\)\."),
+    ("trouble:Needs", {"port": 2}, r"Needs could not be made from its arguments: it called sys\.exit\(bye\)\."),
     ("fair_forge.schemas:BaseRunner", {}, r"BaseRunner cannot be used: can't instantiate abstract class BaseRunner"),
     ("trouble:Half", {}, r"trouble:Half is no runner: it has no method run_dataset\."),
     ("trouble:NoRunner", {}, r"trouble:NoRunner is no runner: it has no method run_dataset\."),
@@ -31,7 +31,7 @@ REFUSED = [
     ("missing_package:X", {}, r"The module missing_package needs the module no_such_package_anywhere, which .*python.* does not have \(missing_package\.py line 1\)\."),
     ("broken:X", {}, r"The module broken cannot be imported: broken\.py line 1 is not valid Python: "),
     ("raises_at_import:X", {}, r"The module raises_at_import cannot be imported: RuntimeError: the config is not there \(raises_at_import\.py line 2\)\."),
-    ("exits_at_import:X", {}, r"The module exits_at_import cannot be imported: RunnerExit: it called sys\.exit\(2\)"),
+    ("exits_at_import:X", {}, r"The module exits_at_import cannot be imported: it called sys\.exit\(2\)"),
 ]
 
 

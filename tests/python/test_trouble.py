@@ -34,7 +34,11 @@ RAISED = [
     ("401", "raised StatusError: Invalid key (raised.py line", {"outcome": "http_4xx", "http_status": 401}),
     ("exit", "it called sys.exit(3) (raised.py line", {"outcome": "http_5xx"}),
     ("interrupt", "it raised KeyboardInterrupt (raised.py line", {"outcome": "http_5xx"}),
+    ("departure", "it raised Departure (raised.py line", {"outcome": "http_5xx"}),
     ("str fails", "raised Mute (raised.py line", {}),
+    ("odd", "raised Odd: odd one (raised.py line", {"outcome": "http_5xx"}),
+    ("odd headers", "raised OddHeaders: busy (raised.py line", {"outcome": "http_5xx", "http_status": 503}),
+    ("odd errors", "raised ValidationError: no good (raised.py line", {"outcome": "http_5xx"}),
 ]
 
 
@@ -45,7 +49,7 @@ def test_exceptions(runner, how, query, sentence, members):
     assert reply["error"].startswith("Raises.run_batch") and sentence in reply["error"], reply
     assert reply["error"].endswith(").") and "\n" not in reply["error"]
     assert {k: reply.get(k) for k in members} == members, reply
-    if query not in ("exit", "interrupt"):
+    if query not in ("exit", "interrupt", "departure"):
         assert "Traceback (most recent call last)" in one.end()[1], "the traceback is for the log"
 
 
@@ -89,7 +93,7 @@ def test_a_runner_that_stops_the_loop(runner):
     assert [r["answer"] for r in one.session("a", "b")[0]] == ["stopped"] * 2
 
 
-@pytest.mark.parametrize("how", ["each", "parallel"])
+@pytest.mark.parametrize("how", ["each", "whole", "parallel"])
 @pytest.mark.parametrize("what, sentence", [
     ("none", "Shapes.run_batch returned None, not (batch, success, milliseconds)."),
     ("two", "Shapes.run_batch returned a tuple of 2, not (batch, success, milliseconds)."),
@@ -97,10 +101,13 @@ def test_a_runner_that_stops_the_loop(runner):
     ("list answer", "Shapes.run_batch returned a batch whose assistant is a list, not text."),
     ("none answer", "Shapes.run_batch returned a batch whose assistant is None, not text."),
     ("observation", "Shapes.run_batch returned a batch whose observation is an int, not text."),
-    ("agentic", "Shapes.run_batch returned a batch whose agentic is a list, not a dict.")])
+    ("agentic", "Shapes.run_batch returned a batch whose agentic is a list, not a dict."),
+    ("no batch", "Shapes.run_batch returned None in place of the updated batch."),
+    ("array", "Shapes.run_batch returned what cannot be read: ValueError: the truth value of an array is ambiguous."),
+    ("broken value", "Shapes.run_batch returned what cannot be read: RuntimeError: no list.")])
 def test_wrong_shapes_of_run_batch(runner, how, what, sentence):
     one = runner("trouble:Shapes", "--batches", how, args={"batch": what})
-    reply = one.session("a")[0][0] if how == "each" else one.ask("a")
+    reply = one.ask("a") if how == "parallel" else one.session("a")[0][0]
     assert reply["error"] == sentence and reply["outcome"] == "bad_reply", reply
 
 
@@ -153,6 +160,37 @@ def test_a_process_that_dies_says_so_by_its_end(runner):
     assert one.process.stdout.readline() == b"", "it says nothing more"
     status, err = one.end()
     assert status == 7 and err.strip().splitlines()[-1] == "last words"
+
+
+def test_a_process_that_the_runner_forks_stays_out_of_the_protocol(runner):
+    """Its sys.exit is its own, and one that comes back to the adapter ends: each batch has one reply."""
+    replies, _ = runner("trouble:Forks").session("exit", "return", "a")
+    assert [r["answer"] for r in replies] == ["child: 5", "child: 1", "a!"], replies
+    one = runner("trouble:Forks", "--batches", "parallel")
+    assert [one.ask(q)["answer"] for q in ("exit", "return", "a")] == ["child: 5", "child: 1", "a!"]
+
+
+def test_a_loop_that_stands_still_does_not_outlive_fairforge(monkeypatch):
+    """When fairforge was killed nobody ends a worker that hangs, and its loop does not see the end of the input."""
+    from fairforge_worker import adapter, channel
+
+    class Left(Exception):
+        pass
+
+    def leave(status):
+        raise Left(status)
+
+    read_end, write_end = os.pipe()
+    one = channel.Channel.__new__(channel.Channel)
+    one._in = read_end
+    os.write(write_end, b"a line that nobody reads\n")
+    os.close(write_end)
+    monkeypatch.setattr(adapter, "GONE_S", 0)
+    monkeypatch.setattr(os, "getpgrp", lambda: 0)
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(Left):
+        adapter._outlive_nobody(one)
+    os.close(read_end)
 
 
 def test_where_it_hung_is_in_the_log(runner, tmp_path):

@@ -20,6 +20,32 @@ class ReadTimeout(Exception):
     pass
 
 
+class Odd(Exception):
+    """Whatever is asked of it raises."""
+
+    def _broken(self):
+        raise RuntimeError("no such thing")
+
+    body = response = errors = status_code = property(_broken)
+
+
+class OddHeaders(Exception):
+    def __init__(self):
+        super().__init__("busy")
+        self.status_code, self.response = 503, Reply(5)
+
+
+class ValidationError(Exception):
+    """Bears the name of pydantic's, and nothing else of it."""
+
+    def errors(self):
+        raise RuntimeError("no list")
+
+
+class Departure(BaseException):
+    pass
+
+
 def wrapped():
     try:
         raise ConnectionRefusedError("nobody there")
@@ -44,6 +70,10 @@ RAISED = {
     "401": lambda: raise_one(StatusError(401, None, {"message": "Invalid key."})),
     "exit": lambda: sys.exit(3),
     "interrupt": lambda: raise_one(KeyboardInterrupt()),
+    "departure": lambda: raise_one(Departure("left")),
+    "odd": lambda: raise_one(Odd("odd one")),
+    "odd headers": lambda: raise_one(OddHeaders()),
+    "odd errors": lambda: raise_one(ValidationError("no good")),
     "long": lambda: raise_one(ValueError("x" * 5000)),
     "str fails": lambda: raise_one(type("Mute", (Exception,), {"__str__": lambda self: 1 / 0})()),
 }

@@ -55,6 +55,25 @@ class InTask(Raises):
         return "fine"
 
 
+class Array:
+    """Compares as numpy's arrays do."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return self
+
+    __ne__ = __eq__
+
+    def __bool__(self):
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+class BrokenValue:
+    def tolist(self):
+        raise RuntimeError("no list")
+
+
 class Shapes(InOrder):
     """run_batch and run_dataset return what `batch` and `dataset` say."""
 
@@ -67,7 +86,8 @@ class Shapes(InOrder):
                 "none answer": (ok.model_copy(update={"assistant": None}), True, 1.0), "observation": (ok.model_copy(update={"observation": 3}), True, 1.0),
                 "agentic": (ok.model_copy(update={"agentic": [1]}), True, 1.0), "weird time": (ok, True, "fast"), "negative time": (ok, 1, -3),
                 "empty": (ok.model_copy(update={"assistant": ""}), True, 1.0), "no reason": (ok.model_copy(update={"assistant": "[ERROR] "}), False, 1.0),
-                "bare error": (ok.model_copy(update={"assistant": "Sorry"}), False, 1.0), "huge": (ok.model_copy(update={"assistant": "x" * (65 << 20)}), True, 1.0)}[self.batch]
+                "bare error": (ok.model_copy(update={"assistant": "Sorry"}), False, 1.0), "no batch": (None, True, 1.0), "array": (ok.model_copy(update={"observation": Array()}), True, 1.0),
+                "broken value": (ok.model_copy(update={"agentic": {"a": BrokenValue()}}), True, 1.0), "huge": (ok.model_copy(update={"assistant": "x" * (65 << 20)}), True, 1.0)}[self.batch]
 
     async def run_dataset(self, dataset, **kwargs):
         done = []
@@ -95,6 +115,20 @@ class Noise(InOrder):
         except EOFError:
             return "no input"
         return "input"
+
+
+class Forks(InOrder):
+    """A process that is forked in the middle of a turn ends by sys.exit, or returns as if it were the turn."""
+
+    async def answer(self, batch):
+        if batch.query not in ("exit", "return"):
+            return await super().answer(batch)
+        child = os.fork()
+        if child:
+            return "child: %d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if batch.query == "exit":
+            sys.exit(5)
+        return "from the child"
 
 
 class Dies(InOrder):
