@@ -22,6 +22,7 @@ static const struct serve_status run_statuses[] = {
 	TOKEN_STATUS,
 	{ 403, "A browser sent it for a page whose origin is not on the list of --cors-origin." },
 	{ 413, "The body, or the answer, is larger than the service's cap." },
+	{ 415, "The body is compressed (Content-Encoding). Its Content-Type does not matter." },
 	{ 429, "As many runs as --max-runs allows are active. Retry-After says when to come again." },
 	{ 500, "The service itself failed." },
 	{ 503, "The service is ending: it takes no more runs. Retry-After says when to come again." },
@@ -42,12 +43,11 @@ static const struct serve_status common_statuses[] = {
 	{ 400, "The request is not HTTP, or its length can be read in two ways." },
 	{ 404, "There is no such path." },
 	{ 405, "The path does not take this method. Allow says which it takes." },
-	{ 408, "The request did not come in full within its time." },
 	{ 413, "The body is larger than the service's cap." },
 	{ 414, "The address is too long." },
 	{ 431, "The header is too large." },
 	{ 500, "Out of memory." },
-	{ 503, "As many connections as the service takes are open." },
+	{ 505, "The version of HTTP is none that the service speaks." },
 	END,
 };
 
