@@ -66,6 +66,27 @@ void worker_process_arm(struct worker *w)
 		timer_arm(timers, &w->timer, at);
 }
 
+/* ---- what its own doing may write into the log ---- */
+
+/* The limit is a bucket that holds WORKER_LOG_BURST lines and gets one more every WORKER_LOG_EVERY_US. */
+static bool may_log(struct worker *w)
+{
+	const struct logger *logger = w->x->config.logger;
+	uint64_t now_us = worker_now_us(w->x), from_us = MAX(w->log_from_us, now_us);
+
+	if (!logger || logger->level < LOG_INFO)
+		return false;
+	if (from_us - now_us > WORKER_LOG_BURST * WORKER_LOG_EVERY_US) {
+		w->unlogged++;
+		return false;
+	}
+	w->log_from_us = from_us + WORKER_LOG_EVERY_US;
+	if (w->unlogged)
+		log_info(logger, "Worker %u gave the log %" PRIu64 " more lines than it takes.", w->index, w->unlogged);
+	w->unlogged = 0;
+	return true;
+}
+
 /* ---- replies ---- */
 
 /* The job is over: its slot is free. */
@@ -134,8 +155,9 @@ static void take_stray(struct worker *w, uint64_t id)
 	char clause[120];
 
 	if (id < w->next_id) {
-		log_info(w->x->config.logger, "Worker %u replied to %" PRIu64 " once more, or when its time was over: ignored.",
-		         w->index, id);
+		if (may_log(w))
+			log_info(w->x->config.logger,
+			         "Worker %u replied to %" PRIu64 " once more, or when its time was over: ignored.", w->index, id);
 		return;
 	}
 	(void)snprintf(clause, sizeof(clause), "replied to the id %" PRIu64 ", which it was not given", id);
@@ -170,6 +192,10 @@ static void take_dataset_end(struct worker *w, const struct worker_message *m)
 		                         .hint_ms = -1 };
 	bool failed;
 
+	if (!x->capabilities.datasets) {
+		worker_process_down(w, OUTCOME_BAD_REPLY, "ended a dataset, and it was given turns");
+		return;
+	}
 	if (!job) {
 		take_stray(w, m->id);
 		return;
@@ -305,34 +331,15 @@ static void on_output(void *user, const char *data, size_t len)
 
 /* ---- standard error ---- */
 
-/* The limit is a bucket that holds WORKER_LOG_BURST lines and gets one more every WORKER_LOG_EVERY_US. */
-static bool may_log(struct worker *w)
-{
-	uint64_t now_us = worker_now_us(w->x), from_us = MAX(w->log_from_us, now_us);
-
-	if (from_us - now_us > WORKER_LOG_BURST * WORKER_LOG_EVERY_US) {
-		w->unlogged++;
-		return false;
-	}
-	w->log_from_us = from_us + WORKER_LOG_EVERY_US;
-	return true;
-}
-
 static void on_error_line(void *user, struct str line)
 {
 	struct worker *w = user;
-	const struct logger *logger = w->x->config.logger;
 	struct str words = str_trim(line);
 
 	if (words.len)
 		(void)snprintf(w->last_words, sizeof(w->last_words), "%.*s", (int)utf8_cut(words, WORKER_LAST_WORDS), words.ptr);
-	if (!logger || logger->level < LOG_INFO || !may_log(w))
-		return;
-	if (w->unlogged)
-		log_info(logger, "Worker %u wrote %" PRIu64 " more lines to standard error than the log takes.", w->index,
-		         w->unlogged);
-	w->unlogged = 0;
-	log_info(logger, "Worker %u: %.*s", w->index, STR_ARG(line));
+	if (may_log(w))
+		log_info(w->x->config.logger, "Worker %u: %.*s", w->index, STR_ARG(line));
 }
 
 /* ---- the end of the process ---- */

@@ -38,6 +38,11 @@ def leave(turn):
     os._exit(4)
 
 
+def flood_replies(turn):
+    for _ in range(20000):
+        say({"id": turn["id"], "answer": "again and again"})
+
+
 def half(turn):
     sys.stdout.write('{"id":%d,"answ' % turn["id"])
     sys.stdout.flush()
@@ -84,8 +89,8 @@ REPLIES = {
         "batch": {"observation": "seen", "logprobs": {"a": [0.10]}, "agentic": {"tools": ["t"]}}, "elapsed_ms": 0.5},
     "fail_batch": {"error": "It broke.", "batch": {"observation": "seen"}},
 }
-ACTIONS = {"die": die, "leave": leave, "half": half, "long_line": long_line, "flood": flood, "deaf": deaf, "flood_errors": flood_errors, "close_output": close_output,
-           "offspring": offspring, "hang": lambda turn: hang(), "garbage": lambda turn: say("not \x1b[31m JSON"), "array": lambda turn: say([1]),
+ACTIONS = {"die": die, "leave": leave, "half": half, "long_line": long_line, "flood": flood, "deaf": deaf, "flood_errors": flood_errors, "flood_replies": flood_replies, "close_output": close_output,
+           "offspring": offspring, "hang": lambda turn: hang(), "garbage": lambda turn: say("not \x1b[31m JSON"), "array": lambda turn: say([1]), "dataset_end": lambda turn: say({"type": "dataset_end", "dataset": 1}),
            "unknown": lambda turn: say({"id": turn["id"] + 5, "answer": "x"}), "text_id": lambda turn: say({"id": "1", "answer": "x"}),
            "latin": lambda turn: (sys.stdout.buffer.write(b'{"id":1,"answer":"\xe9"}\n'), sys.stdout.flush())}
 

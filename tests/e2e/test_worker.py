@@ -84,7 +84,8 @@ WRONG = [  # mode, outcome, words of the sentence
     ("error", "http_5xx", "It broke."), ("no_answer", "bad_reply", "neither an answer nor an error"), ("both", "bad_reply", "both an answer and an error"),
     ("number", "bad_reply", "an answer that is no string"), ("null", "bad_reply", "neither an answer"), ("outcome", "bad_reply", "an outcome that an answer cannot have"),
     ("bad_batch", "bad_reply", "observation"), ("bad_usage", "bad_reply", "usage"), ("garbage", "bad_reply", "not a JSON object"), ("array", "bad_reply", "not a JSON object"),
-    ("latin", "bad_reply", "not a JSON object"), ("unknown", "bad_reply", "was not given"), ("text_id", "bad_reply", "without the id of a turn"),
+    ("latin", "bad_reply", "not a JSON object"), ("unknown", "bad_reply", "was not given"),
+    ("dataset_end", "bad_reply", "ended a dataset, and it was given turns"), ("text_id", "bad_reply", "without the id of a turn"),
     ("long_line", "bad_reply", "more than 64 MiB"), ("flood", "bad_reply", "not a JSON object"), ("die", "transport", "signal 9"), ("leave", "transport", "exit status 4"),
     ("half", "transport", "exit status 0"), ("close_output", "transport", "closed its standard output"),
 ]
@@ -137,6 +138,12 @@ def test_double_reply_is_ignored():
     result = ask(bad("twice"), "bad", "1", "2", flags=["--log-level", "info"])
     assert result.status == 0 and result.answers == ["first", "ok 1", "ok 2"], result
     assert "replied to 1 once more" in result.err
+
+
+def test_flood_of_replies_does_not_flood_the_log():
+    result = ask(bad("flood_replies"), "bad", "1", flags=["--log-level", "info"])
+    assert result.status == 0 and result.answers == ["again and again", "ok 1"], result
+    assert 50 <= result.err.count("once more") < 2000, "the log takes 100 lines at once and 20 a second"
 
 
 def test_standard_error_goes_to_the_log_escaped_and_limited():
