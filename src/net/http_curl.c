@@ -216,6 +216,7 @@ static int configure(struct http_curl *t, const struct http_curl_config *config,
 	int code = config->cafile ? read_cafile(t, config->cafile, err) : 0;
 
 	t->stranger = config->stranger;
+	t->keep_idle = config->keep_idle;
 	t->logger = config->logger;
 	if (code)
 		return code;

@@ -10,9 +10,10 @@
 #include "net/loop.h"
 
 struct http_curl_config {
-	const char *cafile;                 /* CA bundle; NULL: SSL_CERT_FILE was not set, use the system's */
-	bool stranger;                      /* address rules and https only apply */
-	bool proxy_from_env;                /* HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY count (command line only) */
+	const char *cafile;  /* CA bundle; NULL: SSL_CERT_FILE was not set, use the system's */
+	bool stranger;       /* address rules and https only apply */
+	bool proxy_from_env; /* HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY count (command line only) */
+	bool keep_idle;      /* idle connections are kept for ever: the peer is on this machine and does not close them */
 	const char *const *allowed_origins; /* exempt from the address rules; NULL-terminated; may be NULL */
 	const struct logger *logger;        /* may be NULL */
 };

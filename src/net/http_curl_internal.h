@@ -26,6 +26,7 @@
 #define SHARD_TRANSFERS      256 /* a multi handle searches its connections one by one: the next shard opens here */
 #define STREAMS_A_CONNECTION 100 /* libcurl's own limit, and what most servers announce */
 #define CONNECTION_MAX_AGE_S 50  /* idle connections are retired before common servers (60 s and more) close them under a request */
+#define CONNECTION_KEPT_S    1000000000 /* keep_idle; 0 does not mean for ever to every libcurl */
 #define DNS_FRESH_US         (60u * UINT64_C(1000000))
 #define ORIGIN_IDLE_US       (60u * UINT64_C(1000000)) /* an origin without work for so long is closed */
 #define WIDEN_AFTER_US       (250u * UINT64_C(1000)) /* how long transfers wait for a stream before another connection is allowed */
@@ -255,7 +256,7 @@ struct http_curl {
 	struct loop *loop;
 	struct timers *timers;
 	const struct logger *logger;
-	bool stranger;
+	bool stranger, keep_idle;
 	char *cafile;
 	char **allowed; /* origins as url_parts.origin */
 	size_t allowed_count;

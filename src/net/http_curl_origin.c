@@ -334,7 +334,7 @@ void origin_left(struct origin *origin, struct http_transfer *x)
 	origin->used_us = loop_now_us(origin->t->loop);
 	if (!list_empty(&origin->waiting))
 		origin_admit_later(origin);
-	else if (origin->in_flight == 0 && !heap_node_armed(&origin->t->sweep.node))
+	else if (origin->in_flight == 0 && !origin->t->keep_idle && !heap_node_armed(&origin->t->sweep.node))
 		timer_arm(origin->t->timers, &origin->t->sweep, origin->used_us + ORIGIN_IDLE_US);
 }
 

@@ -61,7 +61,7 @@ CURLcode request_set_once(struct http_transfer *x)
 	SET(code, x->easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(code, x->easy, CURLOPT_TCP_KEEPIDLE, 60L);
 	SET(code, x->easy, CURLOPT_TCP_KEEPINTVL, 15L);
-	SET(code, x->easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_MAX_AGE_S);
+	SET(code, x->easy, CURLOPT_MAXAGE_CONN, x->t->keep_idle ? (long)CONNECTION_KEPT_S : (long)CONNECTION_MAX_AGE_S);
 	return code;
 }
 
