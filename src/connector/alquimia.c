@@ -208,6 +208,21 @@ static void check_version(struct setup *s)
 		wrong(s, P_API_VERSION, "api_version must be a path such as v1: it has a '?' or a '#'.");
 }
 
+/* With the operator's address or key a stranger asks the operator's agents, and nothing else that stands at that address. */
+static void check_stranger_paths(struct setup *s)
+{
+	static const int paths[] = { P_API_VERSION, P_AGENT_ID, P_CHANNEL_ID };
+
+	if (!s->in->stranger || !(s->q->base.base_from_env || s->q->base.env_secrets))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (path_has_dots(s->texts[paths[i]]))
+			wrong(s, paths[i], "%s has a segment of dots, which would lead to another address of the service.",
+			      rows[paths[i]].name);
+	if (str_starts_with(s->texts[P_API_VERSION], STR("/")))
+		wrong(s, P_API_VERSION, "api_version must not begin with '/', which would lead to another address of the service.");
+}
+
 static void parse_base(struct setup *s)
 {
 	struct str text = s->texts[P_BASE_URL];
@@ -332,6 +347,7 @@ static int build(struct setup *s)
 	parse_base(s);
 	check_key(s);
 	check_version(s);
+	check_stranger_paths(s);
 	if (s->nomem || s->headers.nomem || s->problems->nomem)
 		return FF_ENOMEM;
 	if (s->failed)

@@ -106,6 +106,18 @@ const char *base_url_parse(struct str text, struct base_url *ret)
 	return NULL;
 }
 
+bool base_url_same_origin(const struct base_url *u, struct str own)
+{
+	struct base_url o;
+	struct str usual;
+
+	if (base_url_parse(own, &o))
+		return false;
+	usual = str_eq_nocase(o.scheme, STR("https")) ? STR("443") : STR("80");
+	return str_eq_nocase(u->scheme, o.scheme) && str_eq_nocase(u->host, o.host) &&
+	       str_eq(u->port.len ? u->port : usual, o.port.len ? o.port : usual);
+}
+
 void base_url_drop_suffix(struct base_url *u, struct str suffix)
 {
 	if (!suffix.len || !str_ends_with(u->path, suffix))
@@ -113,6 +125,29 @@ void base_url_drop_suffix(struct base_url *u, struct str suffix)
 	u->path.len -= suffix.len;
 	while (u->path.len && u->path.ptr[u->path.len - 1] == '/')
 		u->path.len--;
+}
+
+static bool is_dot_segment(struct str segment)
+{
+	size_t dots = 0;
+
+	for (size_t i = 0; i < segment.len; dots++) {
+		if (segment.ptr[i] == '.')
+			i++;
+		else if (str_eq_nocase(str_sub(segment, i, i + 3), STR("%2e")))
+			i += 3;
+		else
+			return false;
+	}
+	return dots == 1 || dots == 2;
+}
+
+bool path_has_dots(struct str path)
+{
+	while (path.ptr)
+		if (is_dot_segment(str_split(&path, '/')))
+			return true;
+	return false;
 }
 
 static int hex_value(char c)

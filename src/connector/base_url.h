@@ -24,8 +24,12 @@ struct base_url {
 
 /* NULL, or what is wrong as a clause: "its port is not a number from 1 to 65535". Schemes other than http and https are wrong. */
 const char *base_url_parse(struct str text, struct base_url *ret) WARN_UNUSED;
+/* Whether requests to the URL go where those to `own` go: the same scheme, host and port. */
+bool base_url_same_origin(const struct base_url *u, struct str own);
 /* Drops `suffix` ("/v1beta") from the end of the path when it stands there as whole segments. */
 void base_url_drop_suffix(struct base_url *u, struct str suffix);
+/* Whether a segment of the path is "." or "..", also percent-encoded: it would lead elsewhere than it says. */
+bool path_has_dots(struct str path);
 /* "Basic …" of RFC 7617 for a percent-encoded "user:password" (or "user"). NULL: out of memory. */
 char *base_url_basic_auth(struct arena *a, struct str userinfo);
 /* `text` with its %XX decoded; a '%' that starts none stays. NULL: out of memory. */

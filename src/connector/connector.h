@@ -59,6 +59,7 @@ struct connector {
 	bool insecure_tls;       /* client_kwargs.verify = false */
 	bool timeout_set;        /* params.timeout was given (null counts as not given) */
 	uint64_t timeout_ms;     /* per read, as httpx; 0 with timeout_set: fails at once */
+	uint64_t silence_ms;     /* params.stream_chunk_timeout: longest silence inside a stream; 0: as the run says */
 	int32_t max_retries;     /* extra attempts, by params.max_retries or the class's default; >= 0 */
 	bool streaming;          /* the request asks for a stream */
 	bool ordered;            /* turns of a session must run in order, by what was configured (class.ordered: in any case) */

@@ -120,14 +120,13 @@ static void choose_base(struct gemini_setup *s, struct base_url *ret)
 		s->g->base.base_from_env = base.len != 0;
 		name = "base_url";
 	}
-	if (!base.len) {
+	if (!base.len)
 		base = STR(DEFAULT_BASE);
-		s->g->base.base_is_default = true;
-	}
 	*ret = (struct base_url){ 0 };
 	what = base_url_parse(base, ret);
 	if (!what && !ret->scheme.len)
 		what = "it begins with neither http:// nor https://";
+	s->g->base.base_is_default = !what && base_url_same_origin(ret, STR(DEFAULT_BASE));
 	if (what)
 		gemini_wrong(s, name, "%s is no usable address: %s. Write it like " DEFAULT_BASE ".",
 		             s->g->base.base_from_env ? "GOOGLE_GEMINI_BASE_URL" : name, what);

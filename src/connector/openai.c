@@ -357,7 +357,7 @@ static void set_header(struct sdk_setup *s, const char *header, struct str value
 	s->c->base.env_secrets |= from_env;
 }
 
-static void set_organization(struct sdk_setup *s)
+static void set_organization(struct sdk_setup *s, bool environment)
 {
 	static const char *const variables[] = { "OPENAI_ORG_ID", "OPENAI_ORGANIZATION" };
 	struct str value = text_of(s, OPENAI_ORGANIZATION);
@@ -366,7 +366,7 @@ static void set_organization(struct sdk_setup *s)
 		set_header(s, "OpenAI-Organization", value, "organization", false);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(variables) && !value.len; i++) {
+	for (size_t i = 0; environment && i < ARRAY_SIZE(variables) && !value.len; i++) {
 		value = setup_env(s->setup, variables[i]);
 		set_header(s, "OpenAI-Organization", value, variables[i], true);
 	}
@@ -390,28 +390,18 @@ static void set_custom_headers(struct sdk_setup *s)
 	}
 }
 
-static void build_headers(struct sdk_setup *s)
-{
-	sdk_common_headers(s);
-	set_organization(s);
-	set_header(s, "OpenAI-Project", setup_env(s->setup, "OPENAI_PROJECT_ID"), "OPENAI_PROJECT_ID", true);
-	set_custom_headers(s);
-	sdk_user_headers(s, value_of(s, OPENAI_DEFAULT_HEADERS));
-}
-
 /* base_url; an empty one skips OPENAI_API_BASE but not OPENAI_BASE_URL. */
-static void build_url(struct sdk_setup *s)
+static struct sdk_base choose_base(const struct sdk_setup *s)
 {
 	struct sdk_base base = { .fallback = "https://api.openai.com/v1", .own_paths = own_paths, .lists = SDK_LISTS_BRACKETS };
-	const struct param_value *v = value_of(s, OPENAI_API_BASE);
 
 	base.name = "base_url";
 	base.url = text_of(s, OPENAI_API_BASE);
-	if (!base.url.len) {
-		base.from_env = true;
-		base.name = "OPENAI_API_BASE";
-		base.url = v->given ? STR_NULL : setup_env(s->setup, base.name);
-	}
+	if (base.url.len)
+		return base;
+	base.from_env = true;
+	base.name = "OPENAI_API_BASE";
+	base.url = value_of(s, OPENAI_API_BASE)->given ? STR_NULL : setup_env(s->setup, base.name);
 	if (!base.url.len) {
 		base.name = "OPENAI_BASE_URL";
 		base.url = setup_env(s->setup, base.name);
@@ -420,8 +410,32 @@ static void build_url(struct sdk_setup *s)
 		base = (struct sdk_base){
 			.name = "base_url", .fallback = base.fallback, .own_paths = own_paths, .lists = base.lists
 		};
+	return base;
+}
+
+/* A stranger's own key, not at the operator's address: what the environment adds to requests belongs to the operator's account and stays here. */
+static bool is_strangers_account(const struct sdk_setup *s, const struct sdk_base *base)
+{
+	return s->setup->stranger && s->c->base.key_source == KEY_FROM_PARAMS && !base->from_env;
+}
+
+static void build_headers(struct sdk_setup *s, const struct sdk_base *base)
+{
+	bool environment = !is_strangers_account(s, base);
+
+	sdk_common_headers(s);
+	set_organization(s, environment);
+	if (environment) {
+		set_header(s, "OpenAI-Project", setup_env(s->setup, "OPENAI_PROJECT_ID"), "OPENAI_PROJECT_ID", true);
+		set_custom_headers(s);
+	}
+	sdk_user_headers(s, value_of(s, OPENAI_DEFAULT_HEADERS));
+}
+
+static void build_url(struct sdk_setup *s, const struct sdk_base *base)
+{
 	sdk_user_query(s, value_of(s, OPENAI_DEFAULT_QUERY));
-	sdk_set_url(s, &base);
+	sdk_set_url(s, base);
 }
 
 /* ---- the rest ---- */
@@ -479,7 +493,7 @@ static void set_stream_silence(struct sdk_setup *s)
 		            "LANGCHAIN_OPENAI_STREAM_CHUNK_TIMEOUT_S is ignored, because it is no number.");
 	ms = setup_ms(seconds);
 	if (c->streaming && ms > 0 && (!c->timeout_set || ms < c->timeout_ms))
-		s->c->stream_silence_ms = ms;
+		s->c->base.silence_ms = ms;
 }
 
 static const struct sdk_key_source key_source = {
@@ -493,6 +507,7 @@ static int configure(const struct connector_class *class, const struct connector
 {
 	static const struct sdk_rows fold = { OPENAI_MODEL_KWARGS, OPENAI_LC_NAME, true };
 	struct sdk_setup s;
+	struct sdk_base base;
 	int r = sdk_begin(&s, class, setup, problems);
 
 	if (r != 0)
@@ -505,8 +520,9 @@ static int configure(const struct connector_class *class, const struct connector
 		refuse_clients(&s);
 		set_proxy(&s);
 		build_body(&s);
-		build_headers(&s);
-		build_url(&s);
+		base = choose_base(&s);
+		build_headers(&s, &base);
+		build_url(&s, &base);
 		sdk_render(&s);
 		set_stream_silence(&s);
 	}

@@ -33,7 +33,6 @@ struct sdk_connector {
 	bool static_body;           /* extra_body brings its own messages: every turn sends the same */
 	bool developer_role;        /* system messages leave as developer (o-series models) */
 	bool parse_format;          /* response_format: a cut or filtered answer is an error, as in the SDK's parse() */
-	uint64_t stream_silence_ms; /* longest silence inside a stream; 0: as the run says */
 };
 
 /* What the SDKs try again, and how long they wait: initialises connector_class.retry. */

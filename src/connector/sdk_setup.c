@@ -251,15 +251,6 @@ static struct str encoded(struct sdk_setup *s, struct str text, const char *keep
 	return str_of(out, len);
 }
 
-static bool same_origin(const struct base_url *a, const struct base_url *b)
-{
-	bool tls = str_eq_nocase(b->scheme, STR("https"));
-	struct str usual = tls ? STR("443") : STR("80");
-
-	return str_eq_nocase(a->scheme, b->scheme) && str_eq_nocase(a->host, b->host) &&
-	       str_eq(a->port.len ? a->port : usual, b->port.len ? b->port : usual);
-}
-
 static void build_url(struct sdk_setup *s, const struct base_url *u, const struct sdk_base *base)
 {
 	struct str origin = origin_of(s, u), path = encoded(s, u->path, PATH_KEEP), query = encoded(s, u->query, QUERY_KEEP);
@@ -279,7 +270,7 @@ static void build_url(struct sdk_setup *s, const struct base_url *u, const struc
 
 void sdk_set_url(struct sdk_setup *s, const struct sdk_base *base)
 {
-	struct base_url u, own;
+	struct base_url u;
 	struct str text = base->url.ptr ? base->url : str_from(base->fallback);
 	const char *wrong = base_url_parse(text, &u);
 
@@ -292,7 +283,7 @@ void sdk_set_url(struct sdk_setup *s, const struct sdk_base *base)
 	for (const char *const *path = base->own_paths; *path; path++)
 		base_url_drop_suffix(&u, str_from(*path));
 	s->c->base.base_from_env = base->from_env && base->url.ptr;
-	s->c->base.base_is_default = base_url_parse(str_from(base->fallback), &own) == NULL && same_origin(&u, &own);
+	s->c->base.base_is_default = base_url_same_origin(&u, str_from(base->fallback));
 	if (u.has_userinfo)
 		header_list_set_userinfo(&s->headers, u.userinfo);
 	s->c->base.env_secrets |= u.has_userinfo && base->from_env;

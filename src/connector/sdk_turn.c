@@ -115,7 +115,7 @@ static int encode_headers(const struct connector_turn *t, struct exchange *ret)
 
 int sdk_turn_encode(struct connector_turn *t, struct exchange *ret, struct error *err)
 {
-	struct exchange e = { .method = STR("POST"), .url = t->c->url, .idle_timeout_ms = t->c->stream_silence_ms };
+	struct exchange e = { .method = STR("POST"), .url = t->c->url, .idle_timeout_ms = t->c->base.silence_ms };
 
 	if (encode_body(t, &e.body) != 0 || encode_headers(t, &e) != 0)
 		return error_nomem(err);

@@ -59,35 +59,12 @@ static void read_origin(struct template_scope *scope, struct str text, const cha
 	*ret_userinfo = u.userinfo;
 }
 
-/* "." or "..", also percent-encoded: a server would leave the folder that the template names. */
-static bool is_dot_segment(struct str segment)
-{
-	size_t dots = 0;
-
-	for (size_t i = 0; i < segment.len; dots++) {
-		if (segment.ptr[i] == '.')
-			i++;
-		else if (str_eq_nocase(str_sub(segment, i, i + 3), STR("%2e")))
-			i += 3;
-		else
-			return false;
-	}
-	return dots == 1 || dots == 2;
-}
-
 static bool has_dot_segment(struct str url, size_t from)
 {
-	struct str path = str_sub(url, from, url.len), segment;
+	struct str path = str_sub(url, from, url.len);
+	size_t query = str_find(path, STR("?"), 0);
 
-	for (size_t i = 0; i < path.len; i++)
-		if (path.ptr[i] == '?')
-			path.len = i;
-	while (path.ptr) {
-		segment = str_split(&path, '/');
-		if (is_dot_segment(segment))
-			return true;
-	}
-	return false;
+	return path_has_dots(str_sub(path, 0, query));
 }
 
 /* Literal values of query parameters that look secret by their name. */

@@ -330,6 +330,7 @@ static struct http_request make_request(const struct http_attempt *h)
 		.connect_timeout_ms = x->connect_timeout_ms,
 		.idle_timeout_ms = e->idle_timeout_ms && !x->options.idle_timeout_set ? e->idle_timeout_ms : x->idle_timeout_ms,
 		.total_timeout_ms = remaining_ms(h),
+		.max_body_bytes = x->config.max_reply_bytes,
 		.http11 = x->options.http_version == HTTP_VERSION_1_1,
 		.fresh_connect = h->a->fresh_connect,
 		.once = e->once,
@@ -492,6 +493,18 @@ static void set_timeouts(struct http_executor *x)
 		x->connect_timeout_ms = c->timeout_ms;
 }
 
+/*
+ * Whose limits these are. A key, or what else shows an account: an Authorization header, a login. What hangs on a key of the environment is one account,
+ * whatever headers a payload adds to it.
+ */
+static uint64_t account_hash(const struct connector *c)
+{
+	uint64_t hash = map_hash(c->key);
+	for (size_t i = 0; !c->env_secrets && i < c->secret_count; i++)
+		hash = (hash << 7 | hash >> 57) ^ map_hash(c->secrets[i]);
+	return hash;
+}
+
 static void set_base(struct http_executor *x)
 {
 	const struct connector *c = x->config.connector;
@@ -500,7 +513,7 @@ static void set_base(struct http_executor *x)
 		.ordered = c->class->ordered || c->ordered,
 		.label = c->class->label,
 		.target_origin = x->url.origin,
-		.target_key_hash = map_hash(c->key),
+		.target_key_hash = account_hash(c),
 		.default_max_retries = c->max_retries,
 		.backoff_first_s = c->class->retry.backoff_first_s,
 		.backoff_cap_s = c->class->retry.backoff_cap_s,

@@ -13,6 +13,7 @@ struct http_executor_config {
 	const struct options *options;    /* copied: the *_ms, http_version */
 	struct timers *timers;            /* for the deferred done of attempts that cannot be sent */
 	const struct scrubber *scrubber;
+	uint64_t max_reply_bytes; /* of a decoded body; 0: the transport's cap */
 	const struct logger *logger;
 	uint64_t (*now_us)(void *user); /* the loop's cached clock */
 	int64_t (*wall_ms)(void *user);

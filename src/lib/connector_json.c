@@ -77,6 +77,7 @@ static int put_flag(struct request *req, const struct connector_class *class, co
 		return r == FF_ENOMEM ? r : 0;
 	if (arena_str(&req->arena, str_from(s->name), &key) || (secret && guard_value(req, &value)))
 		return FF_ENOMEM;
+	req->secret_flags |= secret || value.type == JSON_OBJECT; /* headers are an object */
 	put(m, row, key, value);
 	return 0;
 }
@@ -243,14 +244,14 @@ static int config_base(struct request *req, const struct json *config, struct js
  * In this order: the payload's connector; its config; the environment's connector; an empty one that --connector fills; for a payload without a word about
  * it an empty config, as in the reference. 1, 0 (none) or negative.
  */
-static int choose_base(struct request *req, struct json *ret, bool *ret_operator)
+static int choose_base(struct request *req, struct json *ret)
 {
 	const struct payload *p = req->payload;
 	bool has_config = config_counts(req);
 	int r;
 
 	*ret = (struct json){ .type = JSON_OBJECT };
-	*ret_operator = !has_config && !(p && json_truthy(p->connector));
+	req->operators_own = !has_config && !(p && json_truthy(p->connector));
 	if (p && json_truthy(p->connector)) {
 		*ret = *p->connector;
 		return 1;
@@ -268,14 +269,14 @@ static int choose_base(struct request *req, struct json *ret, bool *ret_operator
 	return (r = config_base(req, NULL, ret)) ? r : 1;
 }
 
-int request_connector_json(struct request *req, struct json *ret, bool *ret_found, bool *ret_operator)
+int request_connector_json(struct request *req, struct json *ret, bool *ret_found)
 {
 	struct problems problems;
 	struct json base;
 	int r;
 
 	req->params_at = "/connector/params";
-	r = choose_base(req, &base, ret_operator);
+	r = choose_base(req, &base);
 	*ret_found = r > 0;
 	if (r <= 0)
 		return r;
@@ -283,6 +284,8 @@ int request_connector_json(struct request *req, struct json *ret, bool *ret_foun
 		*ret = base;
 		return 0;
 	}
+	if ((r = request_limit_size(req, &base)))
+		return r;
 	problems_init(&problems);
 	r = apply_flags(req, &base, ret, &problems);
 	if (!r)

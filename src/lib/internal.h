@@ -8,6 +8,7 @@
  *   setting.c      name=value as the user typed it → JSON values; env:NAME and file:PATH
  *   connector_json.c  the connector object of a request: payload, flags and environment in one
  *   request.c      inputs, options and connector → a request that can run, or everything that is wrong with it
+ *   stranger.c     what a stranger's connector may ask for: size, retries, timeouts
  *   target.c       where requests go: origin rules, notices, descriptor limit
  *   worker_setup.c  a worker instead of a connector: command, environment, hello
  *   runner_api.c   a runner in C instead of a connector: ff_runner_type and its friends

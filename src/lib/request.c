@@ -25,7 +25,7 @@ static const char *scrubbed(struct request *req, const char *text)
 	const char *copy = NULL;
 
 	buf_init(&out, ANSWER_MAX_BYTES);
-	if (scrub_append(&req->engine->scrubber, &out, str_from(text)) == 0)
+	if (scrub_append(&req->scrubber, &out, str_from(text)) == 0)
 		copy = arena_memdup(&req->arena, out.ptr ? out.ptr : "", out.len);
 	buf_release(&out);
 	return copy;
@@ -109,7 +109,8 @@ int request_guard(struct request *req, struct str secret)
 {
 	struct guard *g = ARENA_NEW(&req->arena, struct guard);
 
-	if (!g || arena_str(&req->arena, secret, &g->secret) || scrubber_add(&req->engine->scrubber, g->secret))
+	if (!g || arena_str(&req->arena, secret, &g->secret) || scrubber_add(&req->scrubber, g->secret) ||
+	    scrubber_add(&req->engine->scrubber, g->secret))
 		return FF_ENOMEM;
 	g->next = req->guards;
 	req->guards = g;
@@ -133,32 +134,13 @@ static void warn_short_key(struct request *req, struct problems *problems)
 		                "The key is shorter than %d characters: it is not masked in messages.", SECRET_MIN_BYTES);
 }
 
-/* A stranger's own retries and timeouts stay within the operator's (DESIGN section 9: may lower limits, never raise them). */
-static void lower_for_stranger(struct request *req, struct problems *problems)
+static int configure(struct request *req, const struct json *object, struct problems *problems)
 {
-	struct connector *c = req->connector;
-	int32_t most = req->options.max_retries >= 0 ? req->options.max_retries : OPTIONS_STRANGER_RETRIES;
-
-	if (c->max_retries > most) {
-		problem_warning(problems, request_param_at(req, "max_retries"), "More than %d extra attempts are not given here.",
-		                most);
-		c->max_retries = most;
-	}
-	if (c->timeout_set && req->options.idle_timeout_ms && c->timeout_ms > req->options.idle_timeout_ms) {
-		problem_warning(problems, request_param_at(req, "timeout"), "A timeout of more than %llu ms is not given here.",
-		                (unsigned long long)req->options.idle_timeout_ms);
-		c->timeout_ms = req->options.idle_timeout_ms;
-	}
-}
-
-static int configure(struct request *req, const struct json *object, bool operators_own, struct problems *problems)
-{
-	bool stranger = req->engine->role == FF_ROLE_STRANGER;
 	struct connector_setup setup = {
 		.pointer = req->params_at,
 		.env = lib_getenv_user,
 		.env_user = req->engine,
-		.stranger = stranger && !operators_own,
+		.stranger = req->engine->role == FF_ROLE_STRANGER && !req->operators_own,
 		.stream = req->options.stream,
 	};
 	int r = connector_create(object, &setup, problems, &req->connector);
@@ -169,7 +151,7 @@ static int configure(struct request *req, const struct json *object, bool operat
 		return FF_ENOMEM;
 	warn_short_key(req, problems);
 	if (setup.stranger)
-		lower_for_stranger(req, problems);
+		request_limit_connector(req, problems);
 	return 0;
 }
 
@@ -186,9 +168,9 @@ static int build_connector(struct request *req)
 {
 	struct problems problems;
 	struct json object;
-	bool found = false, operators_own = false;
+	bool found = false;
 	bool needed = !req->ro.worker && !req->ro.runner;
-	int r = !needed ? 0 : request_connector_json(req, &object, &found, &operators_own), taken;
+	int r = !needed ? 0 : request_connector_json(req, &object, &found), taken;
 
 	if (r || !needed)
 		return r;
@@ -199,7 +181,7 @@ static int build_connector(struct request *req)
 		                              "No connector was given: name one with --connector, in the payload or in "
 		                              "FAIRFORGE_CONNECTOR.");
 	problems_init(&problems);
-	r = configure(req, &object, operators_own, &problems);
+	r = configure(req, &object, &problems);
 	taken = r == FF_ENOMEM ? r : request_take(req, connector_step(&object), "", &problems, FF_EUSAGE);
 	problems_release(&problems);
 	return r ? r : taken;
@@ -220,6 +202,7 @@ int request_build(struct request *req, struct ff_engine *engine, const struct ff
 
 	*req = (struct request){ .engine = engine, .ro = *options };
 	arena_init(&req->arena);
+	scrubber_init(&req->scrubber);
 	options_init(&req->options);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](req);
@@ -248,6 +231,7 @@ void request_release(struct request *req)
 		scrubber_remove(&req->engine->scrubber, g->secret);
 		explicit_bzero((char *)g->secret.ptr, g->secret.len);
 	}
+	scrubber_release(&req->scrubber);
 	arena_release(&req->arena);
 	*req = (struct request){ 0 };
 }

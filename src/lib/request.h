@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/problem.h"
+#include "base/secret.h"
 #include "connector/connector.h"
 #include "fairforge/fairforge.h"
 #include "model/options.h"
@@ -67,6 +68,8 @@ struct request {
 	struct dataset_source *source; /* all inputs joined and rewound; NULL once the engine has it */
 	size_t datasets, batches;
 	struct options options;
+	bool operators_own;          /* the connector is the operator's, not the payload's */
+	bool secret_flags;           /* a secret came by ff_run_options.params */
 	const char *params_at;       /* where the connector's parameters stand: "/connector/params", or "/config" */
 	struct connector *connector; /* NULL once the executor has it */
 	/* A worker instead of a connector (worker_setup.c). */
@@ -84,7 +87,9 @@ struct request {
 	struct url_parts target;
 	bool has_target;
 	const char *notice;   /* where the key goes, when that is not the provider's own address; NULL */
-	struct guard *guards; /* secrets that the scrubber knows because of this request */
+	struct guard *guards; /* secrets that the engine's scrubber knows because of this request */
+	struct scrubber
+	        scrubber; /* the same secrets: what this request and its run say is scrubbed of its own, not of other people's */
 	struct finding *first, *last;
 	size_t errors, warnings; /* found, also those that were not kept */
 	int code;                /* of the first error; 0 */
@@ -108,7 +113,7 @@ int request_fail(struct request *req, enum request_step step, int code, const ch
                  ...) PRINTF_LIKE(6, 7) WARN_UNUSED;
 /* "/config/base_url": where a parameter stands, in the request's arena; "" when memory is short. */
 const char *request_param_at(struct request *req, const char *name);
-/* Lets the scrubber know a secret as long as the request lives. 0 or FF_ENOMEM. */
+/* Lets both scrubbers know a secret as long as the request lives. 0 or FF_ENOMEM. */
 int request_guard(struct request *req, struct str secret) WARN_UNUSED;
 
 /* inputs.c: opens every input, validates every dataset, joins and rewinds the sources. */
@@ -119,10 +124,10 @@ int request_join_inputs(struct request *req) WARN_UNUSED;
 int request_check_flags(struct request *req) WARN_UNUSED;
 int request_read_options(struct request *req) WARN_UNUSED;
 /*
- * connector_json.c: the connector object of the request, a config as one of AlquimiaRunner; sets params_at. *ret_found false: there is none.
- * *ret_operator: it is the operator's own.
+ * connector_json.c: the connector object of the request, a config as one of AlquimiaRunner; sets params_at and operators_own. *ret_found false: there
+ * is none.
  */
-int request_connector_json(struct request *req, struct json *ret, bool *ret_found, bool *ret_operator) WARN_UNUSED;
+int request_connector_json(struct request *req, struct json *ret, bool *ret_found) WARN_UNUSED;
 /* worker_setup.c: flags and environment of a worker; a payload that names code; the start, until the first welcome. */
 int request_check_worker(struct request *req) WARN_UNUSED;
 int request_refuse_code(struct request *req) WARN_UNUSED;
@@ -130,6 +135,9 @@ int request_start_worker(struct request *req) WARN_UNUSED;
 /* runner_api.c: a custom runner instead of a connector: does it fit, its arguments; its open. */
 int request_check_runner(struct request *req) WARN_UNUSED;
 int request_start_runner(struct request *req) WARN_UNUSED;
+/* stranger.c: what a stranger's connector may ask for: its size before it is looked at; its retries and timeouts afterwards. 0, FF_EUSAGE, FF_ENOMEM. */
+int request_limit_size(struct request *req, const struct json *connector) WARN_UNUSED;
+void request_limit_connector(struct request *req, struct problems *problems);
 /* target.c: origin rules, descriptor limit, the notice. */
 int request_check_target(struct request *req) WARN_UNUSED;
 

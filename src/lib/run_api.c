@@ -12,6 +12,8 @@
 
 #define TURN_TEXT_MAX_BYTES ((size_t)16 << 20) /* ids of one turn */
 #define ANSWER_MAX_BYTES    ((size_t)8 << 20)
+/* Many strangers' replies are in memory at a time, and nobody knows who answers. */
+#define STRANGER_REPLY_MAX_BYTES ((uint64_t)8 << 20)
 
 static void run_destroy(struct ff_run *run)
 {
@@ -132,7 +134,8 @@ static int make_executor(struct ff_run *run, struct executor **ret, struct error
 		.connector = run->request.connector,
 		.options = &run->request.options,
 		.timers = loop_timers(engine->loop),
-		.scrubber = &engine->scrubber,
+		.scrubber = &run->request.scrubber,
+		.max_reply_bytes = engine->role == FF_ROLE_STRANGER ? STRANGER_REPLY_MAX_BYTES : 0,
 		.logger = &engine->logger,
 		.now_us = now_us,
 		.wall_ms = wall_ms,
@@ -258,7 +261,7 @@ int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options,
 	if (build(run, &o, &problem)) {
 		close_outputs(run);
 		tell_unopened(&o, run->outputs_opened);
-		scrub_text(&engine->scrubber, problem.text, sizeof(problem.text));
+		scrub_text(&run->request.scrubber, problem.text, sizeof(problem.text));
 		run_destroy(run);
 		return lib_error_export(&problem, err);
 	}

@@ -110,6 +110,6 @@ void run_conclude(struct ff_run *run)
 {
 	run->end = run_end_state(run->run);
 	run->exit_status = conclude(run, run_counts(run->run));
-	scrub_text(&run->engine->scrubber, run->error.text, sizeof(run->error.text));
+	scrub_text(&run->request.scrubber, run->error.text, sizeof(run->error.text));
 	lib_error_export(&run->error, &run->public_error);
 }

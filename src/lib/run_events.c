@@ -31,7 +31,7 @@ static size_t keep(struct ff_run *run, struct str s)
 {
 	size_t at = run->text.len;
 
-	if (scrub_append(&run->engine->scrubber, &run->text, s))
+	if (scrub_append(&run->request.scrubber, &run->text, s))
 		return at; /* the buffer remembers its failure */
 	buf_append(&run->text, "", 1);
 	return at;

@@ -371,8 +371,9 @@ static uint64_t now_us(void *user)
 	return loop_now_us(((struct ff_engine *)user)->loop);
 }
 
-static int make_executor(struct host *h, struct ff_engine *engine)
+static int make_executor(struct host *h, const struct request *req)
 {
+	struct ff_engine *engine = req->engine;
 	static const struct call_ops ops = { host_run, host_cancel, host_close, host_release };
 	struct call_executor_config config = {
 		.ops = &ops,
@@ -384,7 +385,7 @@ static int make_executor(struct host *h, struct ff_engine *engine)
 		.default_max_retries = h->type.default_max_retries,
 		.runner = &llm_runner,
 		.timers = loop_timers(engine->loop),
-		.scrubber = &engine->scrubber,
+		.scrubber = &req->scrubber,
 		.logger = &engine->logger,
 		.now_us = now_us,
 		.clock_user = engine,
@@ -503,7 +504,7 @@ static int start_runner(struct request *req, struct host *h)
 
 	if (r)
 		return r == FF_ENOMEM ? r : request_fail(req, STEP_RUNNER, r, "", "", "%s", err.text);
-	if (make_executor(h, req->engine))
+	if (make_executor(h, req))
 		return FF_ENOMEM;
 	return open_state(req, h);
 }

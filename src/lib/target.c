@@ -3,7 +3,7 @@
  *
  * The table of DESIGN section 9: an operator's keys go where the operator's payload says, and plain http needs a local host or a permission. A
  * stranger's payload reaches https only (or an allowed origin), and what is secret in the environment goes to the provider's own origin, to the
- * base URL of the operator's environment, or to an allowed origin. Addresses are judged at connect time, in net/.
+ * base URL of the operator's environment (FAIRFORGE_CONNECTOR is a part of it), or to an allowed origin. Addresses are judged at connect time, in net/.
  */
 #include <sys/resource.h>
 
@@ -48,11 +48,11 @@ static void check_stranger(struct request *req, const struct place *at, struct p
 {
 	const struct connector *c = req->connector;
 	bool allowed = lib_origin_allowed(req->engine, at->url->origin);
-	bool operators_place = c->base_is_default || c->base_from_env;
+	bool operators_place = req->operators_own || c->base_is_default || c->base_from_env;
 
 	if (!allowed && strcmp(at->url->scheme, "https") != 0)
 		problem_error(problems, at->pointer, "Only https is allowed here, or an origin of FAIRFORGE_ALLOWED_ORIGINS.");
-	if (!allowed && !operators_place && c->env_secrets)
+	if (!allowed && !operators_place && (c->env_secrets || req->secret_flags))
 		problem_error(problems, at->pointer,
 		              "The environment's key does not go to %s: give a key in params.api_key, or leave base_url out.",
 		              at->url->origin);

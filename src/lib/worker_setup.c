@@ -245,7 +245,7 @@ static int start_workers(struct request *req, struct error *err)
 		.runner = &llm_runner,
 		.loop = engine->loop,
 		.keeper = engine->keeper,
-		.scrubber = &engine->scrubber,
+		.scrubber = &req->scrubber,
 		.logger = &engine->logger,
 		.now_us = now_us,
 		.clock_user = engine,
