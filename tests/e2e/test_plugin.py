@@ -103,6 +103,15 @@ def test_not_a_library(tmp_path):
         assert result.status == 64 and words in result.err and result.out == "" and result.err.count("\n") == 1, result
 
 
+def test_half_a_library(example, tmp_path):
+    """The loader itself would crash on it."""
+    whole = example.read_bytes()
+    for size in (100, 1000, len(whole) // 2 & ~4095):
+        (tmp_path / "half.so").write_bytes(whole[:size])
+        result = run(tmp_path / "half.so")
+        assert result.status == 64 and "half.so cannot be used: the file is cut off." in result.err and result.err.count("\n") == 1, result
+
+
 BAD = {
     "no symbol": ("int something_else;", "it exports no fairforge_plugin"),
     "hidden symbol": (PONG + TYPE.replace("EXPORT extern", "__attribute__((visibility(\"hidden\"))) extern") % ".run_batch = run_batch",
@@ -182,6 +191,47 @@ def test_never_completes(tmp_path):
     assert result.status == 1 and result.answers[1] == "pong", result
     assert result.answers[0] == "[ERROR] tester: the turn's timeout of 0.1 s passed before the answer was complete.", result
     assert "1 call was never completed" in result.err, result
+
+
+PRINTS = """
+#include <string.h>
+static int open_it(const struct ff_runner_args *a, void **s, struct ff_error *e) { (void)a; (void)s; (void)e; puts("from open"); return 0; }
+static void run_batch(void *s, const struct ff_batch *b, struct ff_completion done)
+{
+	(void)s; (void)b;
+	printf("from run_batch\\n");
+	fflush(stdout);
+	if (write(1, "plain\\n", 6) != 6)
+		abort();
+	ff_complete_text(done, "pong");
+}
+"""
+
+
+def test_prints_stay_out_of_the_document(tmp_path):
+    library = build(tmp_path, PRINTS + TYPE % ".open = open_it, .run_batch = run_batch")
+    result = run(library)
+    assert result.status == 0 and result.answers == ["pong", "pong"], result
+    assert all(w in result.err for w in ("from open", "from run_batch", "plain")), result
+    result = fairforge("check", "--plugin", library, "--dataset", "-", "--json", stdin=dataset())
+    assert result.json["ok"] and "from open" in result.err, result
+
+
+EXITS = {
+    "constructor": PONG + "__attribute__((constructor)) static void early(void) { exit(0); }\n" + TYPE % ".run_batch = run_batch",
+    "open": PONG + "static int open_it(const struct ff_runner_args *a, void **s, struct ff_error *e) { (void)a; (void)s; (void)e; exit(0); }\n"
+    + TYPE % ".open = open_it, .run_batch = run_batch",
+    "run_batch": "static void run_batch(void *s, const struct ff_batch *b, struct ff_completion done) { (void)s; (void)b; (void)done; exit(0); }\n" + TYPE % ".run_batch = run_batch",
+}
+
+
+@pytest.mark.parametrize("where", EXITS)
+def test_exit_is_no_success(tmp_path, where):
+    library = build(tmp_path, EXITS[where])
+    (tmp_path / "out").mkdir()
+    result = run(library, "-o", tmp_path / "out" / "o.json")
+    assert result.status == 70 and "plugin.so ended the process by exit, and with it the run." in result.err, result
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 THREAD_AFTER_CLOSE = """

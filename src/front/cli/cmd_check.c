@@ -4,11 +4,13 @@
  * The report is what was asked for, so it goes to standard output: a line a problem and a closing line, or one JSON object with --json.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "front/cli/cli.h"
 #include "front/cli/events_json.h"
 #include "front/cli/request_args.h"
+#include "front/common/terminal.h"
 
 #define REPORT_MAX_BYTES ((size_t)256 << 20)
 
@@ -111,13 +113,14 @@ static int check(struct listing *l, struct ff_engine *engine)
 {
 	struct ff_check_result result = { 0 };
 	struct ff_run_options ro;
-	int code;
+	int code, stdout_fd = l->args->plugin ? terminal_take_stdout() : STDOUT_FILENO;
 
 	request_args_run_options(l->args, &ro);
 	buf_init(&l->out, REPORT_MAX_BYTES);
 	if (l->args->report.json)
 		buf_append_str(&l->out, STR("{\"problems\": ["));
 	code = ff_check(engine, &ro, on_problem, l, &result);
+	terminal_return_stdout(stdout_fd);
 	if (l->args->report.json)
 		close_json(l, &result);
 	else if (!l->args->report.quiet)

@@ -50,7 +50,8 @@ struct run_command {
 	size_t output_count;
 	struct ff_engine *engine;
 	struct ff_run *run;
-	int signal; /* the first one; 0 */
+	int stdout_fd; /* for the document; a plugin's prints do not get there */
+	int signal;    /* the first one; 0 */
 };
 
 /* Bytes at the end that begin a UTF-8 character without ending it. */
@@ -117,8 +118,10 @@ static int open_stdout(struct run_command *rc, const struct cli *cli)
 {
 	struct destination *d = &rc->destinations[0];
 
-	output_file_from_fd(&d->file, "standard output", STDOUT_FILENO);
-	d->shown = isatty(STDOUT_FILENO);
+	if (rc->args.plugin && !cli->stdout_closed)
+		rc->stdout_fd = terminal_take_stdout();
+	output_file_from_fd(&d->file, "standard output", rc->stdout_fd);
+	d->shown = isatty(rc->stdout_fd);
 	rc->outputs[0] = (struct ff_output){ .format = FF_OUTPUT_RESPONSE, .indent = d->shown ? FILE_INDENT : 0 };
 	rc->output_count = 1;
 	if (!cli->stdout_closed)
@@ -286,6 +289,8 @@ static void release(struct run_command *rc)
 		output_file_release(&rc->destinations[i].file);
 	mem_free(rc->destinations);
 	mem_free(rc->outputs);
+	if (rc->stdout_fd != STDOUT_FILENO) /* and standard output stays taken: a thread that the plugin lost may still print */
+		close(rc->stdout_fd);
 	interrupt_close();
 	request_args_release(&rc->args);
 }
@@ -311,7 +316,7 @@ static int run_request(struct run_command *rc, struct cli *cli)
 
 int cmd_run(struct cli *cli, int argc, char **argv)
 {
-	struct run_command rc = { 0 };
+	struct run_command rc = { .stdout_fd = STDOUT_FILENO };
 	int status;
 
 	request_args_init(&rc.args);

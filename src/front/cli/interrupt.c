@@ -17,14 +17,19 @@ static atomic_int unread; /* signals that nobody took yet; handlers may run in s
 static const char *volatile files[INTERRUPT_FILES];
 static volatile sig_atomic_t file_count;
 
+void interrupt_unlink_files(void)
+{
+	for (sig_atomic_t i = 0; i < file_count; i++)
+		(void)unlink(files[i]);
+}
+
 static void handle(int number)
 {
 	int saved = errno;
 	unsigned char byte = (unsigned char)number;
 
 	if (!deferred || atomic_fetch_add(&unread, 1) >= INTERRUPT_UNREAD) {
-		for (sig_atomic_t i = 0; i < file_count; i++)
-			(void)unlink(files[i]);
+		interrupt_unlink_files();
 		_exit(128 + number);
 	}
 	if (write(pipe_fds[1], &byte, 1) < 0)

@@ -19,6 +19,8 @@
 int interrupt_open(void) WARN_UNUSED;
 /* A file to remove when a signal ends the process; the path stays valid until interrupt_forget_files. */
 void interrupt_remove_file(const char *path);
+/* Removes them: the process ends at once. */
+void interrupt_unlink_files(void);
 /* They take their place now, and are nobody's to remove any more. */
 void interrupt_forget_files(void);
 /* From here on signals wait to be taken. */

@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "front/cli/cli.h"
+#include "front/cli/plugin.h"
 #include "front/cli/report.h"
 #include "front/common/args.h"
 #include "front/common/terminal.h"
@@ -119,9 +120,12 @@ static int dispatch(struct cli *cli, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
+	int status;
 
 	(void)setlocale(LC_CTYPE, ""); /* international host names convert by it; nothing else of a locale touches what we write */
 	terminal_fill_standard_streams(&cli.stdout_closed);
 	terminal_raise_open_files();
-	return dispatch(&cli, argc, argv);
+	status = dispatch(&cli, argc, argv);
+	plugin_release_exit();
+	return status;
 }

@@ -4,6 +4,14 @@
 
 #include "base/buf.h"
 #include "fairforge/fairforge.h"
+#include "front/cli/report.h"
+
+/*
+ * From now on, until plugin_release_exit, somebody who calls exit ends a run that is not over: the process says so, removes what it was writing and
+ * has the status of an internal error, whatever the caller wanted. Both arguments stay valid until then.
+ */
+void plugin_guard_exit(const char *path, const struct report *report);
+void plugin_release_exit(void);
 
 /*
  * Loads the library at `path` (a file, never a name to look up) and finds its runner. Once it fits, the library stays loaded for the life of the

@@ -473,6 +473,7 @@ static int load_plugin(struct request_args *a)
 	if (!a->plugin)
 		return 0;
 	buf_init(&why, (size_t)64 << 10);
+	plugin_guard_exit(a->plugin, &a->report);
 	r = plugin_load(a->plugin, &a->runner, &why);
 	if (r)
 		report_at(&a->report, FF_LOG_ERROR, "", why.ptr ? why.ptr : ff_code_text(FF_R_NOMEM));

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,6 +27,26 @@ void terminal_fill_standard_streams(bool *ret_stdout_closed)
 		if (opened >= 0 && opened != fd)
 			close(opened);
 	}
+}
+
+int terminal_take_stdout(void)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (fd < 0)
+		return STDOUT_FILENO;
+	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+	(void)fflush(stdout);
+	return fd;
+}
+
+void terminal_return_stdout(int fd)
+{
+	if (fd == STDOUT_FILENO)
+		return;
+	(void)fflush(stdout);
+	(void)dup2(fd, STDOUT_FILENO);
+	close(fd);
 }
 
 void terminal_raise_open_files(void)

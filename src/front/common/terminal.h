@@ -12,6 +12,13 @@
  * *ret_stdout_closed: 1 was closed.
  */
 void terminal_fill_standard_streams(bool *ret_stdout_closed);
+/*
+ * Takes standard output from code that is not ours, so that nothing gets between the bytes of a document: what is printed from now on goes to standard
+ * error. Returns the descriptor that writes where standard output did; when none is left, standard output itself.
+ */
+int terminal_take_stdout(void);
+/* Gives it back: what was printed meanwhile goes to standard error, `fd` is closed. */
+void terminal_return_stdout(int fd);
 /* Raises the soft limit on open files to the hard one. */
 void terminal_raise_open_files(void);
 /* A terminal that understands cursor movement (TERM is neither empty nor "dumb"). */
