@@ -68,8 +68,18 @@ static bool under_prefix(const uint8_t address[16], const uint8_t prefix[16], un
 	return rest == 0 || ((address[bytes] ^ prefix[bytes]) >> (8 - rest)) == 0;
 }
 
+/* All that IANA has given out as global unicast lies in 2000::/3; what lies elsewhere is special or not given out yet. */
+static bool is_global_unicast(const uint8_t address[16])
+{
+	static const uint8_t mapped[16] = V4(0, 0, 0, 0);
+
+	return address[0] >> 5 == 1 || under_prefix(address, mapped, 96);
+}
+
 static bool is_special(const uint8_t address[16])
 {
+	if (!is_global_unicast(address))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(specials); i++)
 		if (under_prefix(address, specials[i].prefix, specials[i].bits))
 			return true;

@@ -29,6 +29,7 @@
 #define CONNECTION_KEPT_S    1000000000 /* keep_idle; 0 does not mean for ever to every libcurl */
 #define DNS_FRESH_US         (60u * UINT64_C(1000000))
 #define ORIGIN_IDLE_US       (60u * UINT64_C(1000000)) /* an origin without work for so long is closed */
+#define ORIGINS_KEPT         64 /* more are not kept idle: whoever names many hosts must not fill memory and descriptors */
 #define WIDEN_AFTER_US       (250u * UINT64_C(1000)) /* how long transfers wait for a stream before another connection is allowed */
 #define ROUTES_KEPT          8
 #define LAUNCHES_A_ROUND     64 /* more are put off to the next round of the loop: opening a connection takes 50 us and more */
@@ -63,7 +64,7 @@ enum origin_state {
 };
 
 struct origin {
-	struct list link;      /* in http_curl.origins_list */
+	struct list link;      /* in http_curl.origins_list, which of the idle ones has the longest idle first */
 	struct list gate_link; /* in http_curl.gates while origin_admit must be called from the loop */
 	char *key;             /* origin, proxy, trust and flags: what may share connections */
 	struct url_parts parts;

@@ -316,6 +316,19 @@ static void share_failure(struct origin *origin, const struct http_result *resul
 		transfer_end_later(LIST_ENTRY(node, struct http_transfer, link), result->failure, result->text);
 }
 
+/* The origin is idle: it goes in a minute, or as soon as too many are. Not here: its shards may be in use by the caller. */
+static void await_sweep(struct origin *origin)
+{
+	struct http_curl *t = origin->t;
+
+	list_remove(&origin->link);
+	list_push_back(&t->origins_list, &origin->link);
+	if (t->origins.count > ORIGINS_KEPT)
+		timer_arm(t->timers, &t->sweep, origin->used_us);
+	else if (!heap_node_armed(&t->sweep.node))
+		timer_arm(t->timers, &t->sweep, origin->used_us + ORIGIN_IDLE_US);
+}
+
 void origin_left(struct origin *origin, struct http_transfer *x)
 {
 	bool unreached = x->sends == 0 && (fails_all_alike(x->result.failure) || x->result.failure == HTTP_TIMED_OUT_CONNECT);
@@ -334,8 +347,8 @@ void origin_left(struct origin *origin, struct http_transfer *x)
 	origin->used_us = loop_now_us(origin->t->loop);
 	if (!list_empty(&origin->waiting))
 		origin_admit_later(origin);
-	else if (origin->in_flight == 0 && !origin->t->keep_idle && !heap_node_armed(&origin->t->sweep.node))
-		timer_arm(origin->t->timers, &origin->t->sweep, origin->used_us + ORIGIN_IDLE_US);
+	else if (origin->in_flight == 0 && !origin->t->keep_idle)
+		await_sweep(origin);
 }
 
 /* ---- the end ---- */
@@ -364,20 +377,31 @@ static bool is_busy(const struct origin *origin)
 	return origin->in_flight || !list_empty(&origin->waiting) || origin->users;
 }
 
+static size_t count_idle(const struct http_curl *t)
+{
+	size_t count = 0;
+
+	LIST_FOR_EACH (node, next, &t->origins_list)
+		count += !is_busy(LIST_ENTRY(node, struct origin, link));
+	return count;
+}
+
 void origins_close_idle(struct http_curl *t, uint64_t now_us)
 {
 	uint64_t next_us = CLOCK_NEVER;
+	size_t idle = count_idle(t);
 
 	LIST_FOR_EACH (node, next, &t->origins_list) {
 		struct origin *origin = LIST_ENTRY(node, struct origin, link);
 
 		if (is_busy(origin))
 			continue;
-		if (origin->used_us + ORIGIN_IDLE_US > now_us) {
+		if (idle <= ORIGINS_KEPT && origin->used_us + ORIGIN_IDLE_US > now_us) {
 			next_us = MIN(next_us, origin->used_us + ORIGIN_IDLE_US);
 			continue;
 		}
-		log_debug(t->logger, "%s: closed, because nothing went there for a minute", origin->parts.origin);
+		idle--;
+		log_debug(t->logger, "%s: closed, because it is idle", origin->parts.origin);
 		origin->routes++; /* held until here, so that its last route does not free it */
 		forget_routes(t, origin);
 		origin_free(origin);
