@@ -185,6 +185,14 @@ static void read_statuses(struct setup *s, const struct param_value *v, const ch
 		WRONG(s, at, "Statuses are numbers from 100 to 599, or \"2xx\" for all of a kind, or a list of them.");
 }
 
+/* Of answers: with none at all every turn would fail. */
+static void read_success(struct setup *s, const struct param_value *v, const char *at, struct status_set *ret)
+{
+	read_statuses(s, v, at, ret);
+	if (v->given && v->value.type == JSON_ARRAY && v->value.count == 0)
+		WRONG(s, at, "The list of statuses that hold an answer is empty: name one, or leave success out for \"2xx\".");
+}
+
 /* The class's row as the user wants it: every other part of the engine asks the class. */
 static void set_retry_statuses(struct setup *s)
 {
@@ -434,7 +442,7 @@ static void read_ask(struct setup *s)
 
 	setup_pointer(s->in->pointer, "success", at);
 	add_statuses(&s->h->ask.success, 200, 299);
-	read_statuses(s, &s->values[P_SUCCESS], at, &s->h->ask.success);
+	read_success(s, &s->values[P_SUCCESS], at, &s->h->ask.success);
 	read_exchange(s, s->values, place, s->in->pointer, accept_of(&s->h->answer), &s->h->ask);
 }
 
@@ -461,7 +469,7 @@ static void read_login(struct setup *s)
 		return;
 	setup_pointer(s->login_at, "success", at);
 	add_statuses(&s->h->login.success, 200, 299);
-	read_statuses(s, &s->login[L_SUCCESS], at, &s->h->login.success);
+	read_success(s, &s->login[L_SUCCESS], at, &s->h->login.success);
 	setup_pointer(s->login_at, "renew", at);
 	read_statuses(s, &s->login[L_RENEW], at, &s->h->renew);
 	read_error(s, &s->login[L_ERROR], s->login_at, &s->h->login);

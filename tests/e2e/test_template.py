@@ -54,6 +54,13 @@ def test_a_value_that_cannot_be_sent_fails_its_turn_alone():
     assert result.answers[0] == "[ERROR] HTTP template: the header X-Q cannot carry the value of {{query}}: it has a line break."
 
 
+def test_a_turn_that_is_not_sent_counts_as_failed():
+    request = template("http://127.0.0.1:9", dataset(batch("a", "q1"), batch("b", "q2")), body={"x": "{{agentic.x}}"}, answer="/a")
+    result = fairforge("run", "-", "--quiet", stdin=request)
+    assert result.status == 1 and all("the batch has no such member" in a for a in result.answers), result
+    assert result.err == "fairforge: error: 2 of 2 turns failed.\n"
+
+
 class Service:
     """Logs in with user and password; keeps a conversation a session and counts its turns. Tokens of `expire` are refused once, at the second turn."""
 

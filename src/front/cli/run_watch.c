@@ -237,8 +237,8 @@ void run_watch_close(struct run_watch *w, const struct ff_run *run, int status, 
 	if (err->code && !(err->code == FF_R_OUTPUT && output_told))
 		report_at(w->report, FF_LOG_ERROR, "", err->text);
 	else if (!err->code && status && !output_told && w->report->quiet)
-		report_text(w->report, FF_LOG_ERROR, "%llu of %llu turns failed.", (unsigned long long)counts.failed,
-		            (unsigned long long)counts.done);
+		report_text(w->report, FF_LOG_ERROR, "%llu of %llu turns failed.",
+		            (unsigned long long)(counts.failed + counts.not_run), (unsigned long long)counts.done);
 	buf_init(&line, LINE_MAX_BYTES);
 	append_summary(w, &counts, seconds, &line);
 	report_at(w->report, FF_LOG_INFO, "", line.ptr ? line.ptr : "");

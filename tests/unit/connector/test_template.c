@@ -259,6 +259,7 @@ static void mistakes_are_found_before_anything_is_sent(void **state)
 		{ HEAD "\"login\":{\"url\":\"https://h.test/l\",\"user\":1}}", "/login/user", "no member 'user'" },
 		{ HEAD "\"success\":[200,\"9xx\"]}", "/success", "Statuses are numbers" },
 		{ HEAD "\"success\":600}", "/success", "Statuses are numbers" },
+		{ HEAD "\"success\":[]}", "/success", "is empty" },
 		{ HEAD "\"retry_statuses\":[1.5]}", "/retry_statuses", "Statuses are numbers" },
 		{ HEAD "\"error\":\"error\"}", "/error", "no JSON pointer" },
 		{ HEAD "\"max_retries\":-1}", "/max_retries", "max_retries must be" },

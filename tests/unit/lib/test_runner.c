@@ -485,6 +485,28 @@ static void test_shorter_answer(void **state)
 	assert_contains(output.text, "\"assistant\":\"short\"");
 }
 
+/* Half a pointer, or nothing at all. */
+static void say_with_odd_size(struct script *s, const struct ff_batch *b, struct ff_completion done)
+{
+	struct ff_answer answer;
+
+	(void)s;
+	memset(&answer, 0xff, sizeof(answer));
+	answer.size = b->index ? 0 : offsetof(struct ff_answer, answer) + 1;
+	ff_complete(done, &answer);
+}
+
+static void test_odd_sizes(void **state)
+{
+	struct script s = { 0 };
+	struct outcome o = run_batches(&s, say_with_odd_size);
+
+	(void)state;
+	assert_int_equal(o.status, 1);
+	assert_int_equal(o.counts.failed, 2);
+	assert_contains(output.text, "has a size that no version of it had");
+}
+
 /* ---- retries, deadlines, twice, never ---- */
 
 static void fail_first(struct script *s, const struct ff_batch *b, struct ff_completion done)
@@ -848,6 +870,7 @@ int main(void)
 		cmocka_unit_test(test_outcomes_of_answers),
 		cmocka_unit_test(test_usage_is_counted),
 		cmocka_unit_test(test_shorter_answer),
+		cmocka_unit_test(test_odd_sizes),
 		cmocka_unit_test(test_retries),
 		cmocka_unit_test(test_completed_twice),
 		cmocka_unit_test(test_never_completed),
