@@ -9,7 +9,7 @@ from conftest import KEY, batch, dataset, environment, fairforge, payload, start
 from peer import Peer, chat, reply
 
 OK = reply(200, chat("ok"))
-COMMANDS = ["run", "check", "connectors", "mock", "help"]
+COMMANDS = ["run", "check", "connectors", "mock", "serve", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

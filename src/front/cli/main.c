@@ -12,11 +12,18 @@
 #include "front/common/args.h"
 #include "front/common/terminal.h"
 #include "front/mock/mock.h"
+#include "front/server/serve.h"
 
 static int run_mock(struct cli *cli, int argc, char **argv)
 {
 	(void)cli;
 	return mock_main(argc, argv);
+}
+
+static int run_serve(struct cli *cli, int argc, char **argv)
+{
+	(void)cli;
+	return serve_main(argc, argv);
 }
 
 const struct command commands[] = {
@@ -30,6 +37,7 @@ const struct command commands[] = {
 	  "Lists the connectors, or with NAME what one takes and what it retries.", connectors_flags, &connectors_flag_count,
 	  "fairforge connectors openai", cmd_connectors },
 	{ "mock", "mock [OPTION]...", "simulate the providers on a local port", NULL, NULL, NULL, NULL, run_mock },
+	{ "serve", "serve [OPTION]...", "answer POST /run over HTTP", NULL, NULL, NULL, NULL, run_serve },
 	{ "help", "help [COMMAND|exit-codes|options|outcomes]", "help on a command or a table",
 	  "Prints help on a command, or one of the tables.", help_flags, &help_flag_count, "fairforge help exit-codes", cmd_help },
 };
@@ -106,7 +114,7 @@ static int dispatch(struct cli *cli, int argc, char **argv)
 	const struct command *c;
 
 	if (argc < 2)
-		return cli_wrong_use("", "Name a command: run, check, connectors, mock or help.");
+		return cli_wrong_use("", "Name a command: run, check, connectors, mock, serve or help.");
 	if (!strcmp(argv[1], "--version")) {
 		cli_print_version();
 		return cli_finish_stdout(cli, 0);

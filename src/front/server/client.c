@@ -1,0 +1,165 @@
+/*
+ * client.c: deadlines of connections. See client.h.
+ *
+ * A connection is ended from outside by shutting its socket down: libmicrohttpd has no call for that, but sees the hang-up. Bytes that the peer does
+ * not take would stay in the kernel for many minutes after the close; such a connection is reset instead.
+ *
+ * Invariant: a client is in `waiting` exactly while its phase is CLIENT_HEAD or CLIENT_IDLE and it is not being ended.
+ */
+#include "front/server/client.h"
+
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "front/common/web.h"
+#include "front/server/tcp_progress.h"
+
+#define SPARE_LEAST 2u /* connections kept free for the next ones */
+#define SPARE_PART  32u
+
+/* ---- arithmetic ---- */
+
+uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t timeout_us, uint64_t bytes)
+{
+	uint64_t more = 0;
+
+	if (phase == CLIENT_WORK)
+		return CLOCK_NEVER;
+	if (phase == CLIENT_BODY || phase == CLIENT_REPLY)
+		more = bytes / CLIENT_BYTES_PER_S * 1000000 + bytes % CLIENT_BYTES_PER_S * 1000000 / CLIENT_BYTES_PER_S;
+	return since_us + timeout_us + more;
+}
+
+size_t client_high_water(size_t most)
+{
+	size_t spare = MAX(most / SPARE_PART, (size_t)SPARE_LEAST);
+
+	return most > spare ? most - spare : 1;
+}
+
+/* ---- the socket ---- */
+
+void client_break(struct client *c)
+{
+	static const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+	int unsent = 0;
+
+	list_remove(&c->link);
+	if (ioctl(c->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+const char *client_address(struct MHD_Connection *connection, char *out, size_t size)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *a = info ? info->client_addr : NULL;
+
+	out[0] = '\0';
+	if (a && a->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, out, (socklen_t)size);
+	else if (a && a->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr, out, (socklen_t)size);
+	return out;
+}
+
+/* ---- phases ---- */
+
+static bool waits(enum client_phase phase)
+{
+	return phase == CLIENT_HEAD || phase == CLIENT_IDLE;
+}
+
+static uint64_t passed(const struct client *c)
+{
+	if (c->phase == CLIENT_BODY)
+		return c->received;
+	return c->phase == CLIENT_REPLY ? tcp_acknowledged(c->fd) - c->acknowledged : 0;
+}
+
+static void on_due(struct timer *t, uint64_t now_us)
+{
+	struct client *c = CONTAINER_OF(t, struct client, timer);
+	uint64_t deadline = client_deadline(c->phase, c->since_us, c->all->timeout_us, passed(c));
+
+	if (deadline > now_us)
+		timer_arm(web_timers(c->all->web), t, deadline);
+	else
+		client_break(c);
+}
+
+void client_enter(struct client *c, enum client_phase phase)
+{
+	c->phase = phase;
+	c->since_us = web_now_us(c->all->web);
+	c->received = 0;
+	if (phase == CLIENT_REPLY)
+		c->acknowledged = tcp_acknowledged(c->fd);
+	list_remove(&c->link);
+	if (waits(phase))
+		list_push_back(&c->all->waiting, &c->link);
+	timer_arm(web_timers(c->all->web), &c->timer, client_deadline(phase, c->since_us, c->all->timeout_us, 0));
+}
+
+/* ---- life ---- */
+
+void clients_init(struct clients *all, struct web *web, uint64_t timeout_ms, size_t most)
+{
+	*all = (struct clients){ .web = web, .timeout_us = timeout_ms * 1000, .most = most };
+	list_init(&all->waiting);
+}
+
+static void make_room(struct clients *all)
+{
+	struct list *oldest = all->waiting.next;
+
+	if (all->count > client_high_water(all->most) && oldest != &all->waiting)
+		client_break(LIST_ENTRY(oldest, struct client, link));
+}
+
+struct client *client_new(struct clients *all, struct MHD_Connection *connection)
+{
+	struct client *c = NEW(struct client);
+	int fd = web_descriptor(connection);
+
+	if (!c || timers_reserve(web_timers(all->web), 1)) {
+		mem_free(c);
+		shutdown(fd, SHUT_RDWR);
+		return NULL;
+	}
+	c->all = all;
+	c->fd = fd;
+	list_init(&c->link);
+	timer_init(&c->timer, on_due);
+	all->count++;
+	make_room(all);
+	client_enter(c, CLIENT_HEAD);
+	if (!web_watch(all->web, fd, c))
+		client_break(c);
+	return c;
+}
+
+void client_free(struct client *c)
+{
+	struct timers *timers;
+
+	if (!c)
+		return;
+	timers = web_timers(c->all->web);
+	timer_disarm(timers, &c->timer);
+	timers_unreserve(timers, 1);
+	list_remove(&c->link);
+	c->all->count--;
+	mem_free(c);
+}
+
+struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}

@@ -1,0 +1,68 @@
+/*
+ * client.h: a connection and what it may take of our time. libmicrohttpd's own timeout begins anew with every byte, so that a byte a minute keeps a
+ * connection for ever; these deadlines are absolute.
+ *
+ *   CLIENT_HEAD   from the connection's beginning (TLS included), or from the request line, to the end of the header
+ *   CLIENT_BODY   the body comes in
+ *   CLIENT_WORK   the run is executed: no deadline here; a client that goes is noticed (on_gone)
+ *   CLIENT_REPLY  the answer goes out
+ *   CLIENT_IDLE   kept alive between two requests, or trickling the next request line
+ *
+ * Each has the timeout; bodies and answers get more time with each byte that passes (CLIENT_BYTES_PER_S), so that size is no offence but slowness is.
+ * When nearly as many connections are open as may be, the one that has been idle (or in its head) for longest makes room.
+ */
+#ifndef FF_FRONT_SERVER_CLIENT_H
+#define FF_FRONT_SERVER_CLIENT_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/macros.h"
+#include "base/timers.h"
+
+#define CLIENT_BYTES_PER_S ((uint64_t)32 << 10)
+
+enum client_phase { CLIENT_HEAD, CLIENT_BODY, CLIENT_WORK, CLIENT_REPLY, CLIENT_IDLE };
+
+struct web;
+
+struct clients {
+	struct web *web;
+	uint64_t timeout_us;
+	size_t count, most;
+	struct list waiting; /* those in CLIENT_HEAD and CLIENT_IDLE, by the beginning of that phase */
+};
+
+struct client {
+	struct clients *all;
+	struct list link;
+	struct timer timer;
+	int fd;
+	enum client_phase phase;
+	uint64_t since_us;     /* beginning of the phase */
+	uint64_t received;     /* bytes of the body */
+	uint64_t acknowledged; /* bytes that the peer had acknowledged when the phase began */
+	bool gone;             /* it closed its side, or the connection broke */
+	void *request;         /* the owner's; NULL: none */
+};
+
+void clients_init(struct clients *all, struct web *web, uint64_t timeout_ms, size_t most);
+/* From and for MHD_OPTION_NOTIFY_CONNECTION. NULL: no memory; the connection is being closed. */
+struct client *client_new(struct clients *all, struct MHD_Connection *connection);
+void client_free(struct client *c);
+struct client *client_of(struct MHD_Connection *connection); /* NULL when client_new failed */
+void client_enter(struct client *c, enum client_phase phase);
+/* The connection is to end: libmicrohttpd notices at its next look. What was not sent yet is dropped. */
+void client_break(struct client *c);
+/* "127.0.0.1" of the connection's other end; "" when unknown. */
+const char *client_address(struct MHD_Connection *connection, char *out, size_t size);
+
+/* When a phase that began at since_us must be over, given the bytes that passed in it. Pure. */
+uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t timeout_us, uint64_t bytes);
+/* How many connections may be open before the oldest idle one makes room for the next. Pure. */
+size_t client_high_water(size_t most);
+
+#endif
