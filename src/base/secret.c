@@ -3,9 +3,10 @@
  *
  * A key in somebody's error message may be plain, JSON-escaped (\/, \", \u002b, surrogate pairs) or percent-encoded (upper or lower hex, + for a
  * blank), and each library escapes another set of characters. So forms are not listed: a matcher walks key and text together and takes, for each byte of
- * the key, the byte itself or any escape of it.
+ * the key, the byte itself or any escape of it. In Base64 a key has three spellings, by where it begins in a group of three bytes: these are forms of
+ * it, looked for beside it.
  *
- * Cost: text without a key and without '\' and '%' costs one memmem a key. Where only escapes make it doubtful, the keys are tried at the bytes before each
+ * Cost: text without a key and without '\' and '%' costs four memmem a key. Where only escapes make it doubtful, the keys are tried at the bytes before each
  * escape that can begin one; where a key stands plainly, at all such bytes.
  */
 #include "base/secret.h"
@@ -17,7 +18,8 @@
 #include "base/error.h"
 
 struct secret {
-	struct secret *next; /* not longer than this one */
+	struct secret *next;        /* not longer than this one */
+	const struct secret *owner; /* NULL: a key; else this is a form of that key */
 	size_t references;
 	size_t len;
 	char key[]; /* wiped before it is freed */
@@ -53,15 +55,87 @@ static struct secret **find_link(struct scrubber *s, struct str key)
 {
 	struct secret **link = &s->list;
 
-	while (*link && ((*link)->len > key.len || ((*link)->len == key.len && memcmp((*link)->key, key.ptr, key.len) != 0)))
+	while (*link && ((*link)->len > key.len ||
+	                 ((*link)->len == key.len && ((*link)->owner || memcmp((*link)->key, key.ptr, key.len) != 0))))
 		link = &(*link)->next;
 	return link;
 }
 
 static bool holds(const struct secret *one, struct str key)
 {
-	return one && one->len == key.len && memcmp(one->key, key.ptr, key.len) == 0;
+	return one && !one->owner && one->len == key.len && memcmp(one->key, key.ptr, key.len) == 0;
 }
+
+static void insert(struct secret **link, struct secret *one)
+{
+	one->next = *link;
+	*link = one;
+}
+
+/* ---- Base64 ---- */
+
+/*
+ * What is certain of a key in Base64: its sextets when `before` bytes of other text (0, 1 or 2) stand before it in its group of three. The characters at
+ * the two ends hold bits of the neighbours and are left out.
+ */
+static struct secret *base64_form(struct str key, unsigned before, const char *last_two)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	size_t first = (before * 8u + 5) / 6, end = (before + key.len) * 8 / 6;
+	struct secret *form = mem_alloc(sizeof *form + end - first);
+
+	if (!form)
+		return NULL;
+	form->len = end - first;
+	for (size_t i = first; i < end; i++) {
+		size_t bit = i * 6 - before * 8u, byte = bit / 8;
+		unsigned pair = (unsigned)(unsigned char)key.ptr[byte] << 8;
+
+		pair |= byte + 1 < key.len ? (unsigned char)key.ptr[byte + 1] : 0u;
+		pair = pair >> (10 - bit % 8) & 63;
+		form->key[i - first] = pair < 62 ? digits[pair] : last_two[pair - 62];
+	}
+	return form;
+}
+
+static void drop_forms(struct scrubber *s, const struct secret *owner)
+{
+	for (struct secret **link = &s->list; *link;) {
+		struct secret *one = *link;
+
+		if (one->owner != owner) {
+			link = &one->next;
+			continue;
+		}
+		*link = one->next;
+		secret_free(one);
+	}
+}
+
+/* Both alphabets, the second one only where it differs. */
+static int add_forms(struct scrubber *s, const struct secret *owner)
+{
+	static const char *const alphabets[] = { "+/", "-_" };
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct secret *form = base64_form(str_of(owner->key, owner->len), i / 2, alphabets[i % 2]), **link = &s->list;
+
+		if (!form)
+			return FF_ENOMEM;
+		if (i % 2 && !memchr(form->key, '-', form->len) && !memchr(form->key, '_', form->len)) {
+			secret_free(form);
+			continue;
+		}
+		form->owner = owner;
+		form->references = 1;
+		while (*link && (*link)->len > form->len)
+			link = &(*link)->next;
+		insert(link, form);
+	}
+	return 0;
+}
+
+/* ---- adding and removing ---- */
 
 int scrubber_add(struct scrubber *s, struct str key)
 {
@@ -77,13 +151,16 @@ int scrubber_add(struct scrubber *s, struct str key)
 	one = mem_alloc(sizeof *one + key.len);
 	if (!one)
 		return FF_ENOMEM;
+	one->owner = NULL;
 	one->references = 1;
 	one->len = key.len;
 	memcpy(one->key, key.ptr, key.len);
-	one->next = *link;
-	*link = one;
+	insert(link, one);
 	s->count++;
-	return 0;
+	if (add_forms(s, one) == 0)
+		return 0;
+	scrubber_remove(s, key);
+	return FF_ENOMEM;
 }
 
 void scrubber_remove(struct scrubber *s, struct str key)
@@ -97,6 +174,7 @@ void scrubber_remove(struct scrubber *s, struct str key)
 	if (!holds(one, key) || --one->references > 0)
 		return;
 	*link = one->next;
+	drop_forms(s, one);
 	secret_free(one);
 	s->count--;
 }

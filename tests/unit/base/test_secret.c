@@ -345,6 +345,80 @@ static int complete_use(void)
 	return code;
 }
 
+static void to_base64(const char *text, size_t len, const char *last_two, char *out)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+	for (size_t i = 0; i < len; i += 3) {
+		unsigned group = 0;
+
+		for (size_t k = 0; k < 3; k++)
+			group = group << 8 | (i + k < len ? (unsigned char)text[i + k] : 0u);
+		for (size_t k = 0; k < 4; k++) {
+			unsigned digit = group >> (18 - 6 * k) & 63;
+
+			*out++ = i + k > len ? '=' : digit < 62 ? digits[digit] : last_two[digit - 62];
+		}
+	}
+	*out = '\0';
+}
+
+/* A key inside of text of any length before and after, in both alphabets: at most one character of it at each end is left. */
+static void test_base64(void **state)
+{
+	static const char *const keys[] = { KEY, "12345678", "\xff\xfe?>~~~ key?>?>", ODD };
+	struct scrubber s;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
+		scrubber_init(&s);
+		assert_int_equal(scrubber_add(&s, str_from(keys[k])), 0);
+		for (size_t before = 0; before < 7; before++) {
+			for (size_t after = 0; after < 14; after++) {
+				const char *last_two = after % 2 ? "+/" : "-_";
+				char plain[128], text[256];
+				int len = snprintf(plain, sizeof plain, "%.*s%s%.*s", (int)before, "abcdefg", keys[k],
+				                   (int)(after / 2), "hijklmn");
+
+				to_base64(plain, (size_t)len, last_two, text);
+				scrub_text(&s, text, sizeof text);
+				if (!strstr(text, SECRET_MASK) ||
+				    strlen(text) > (before + 2) / 3 * 4 + strlen(SECRET_MASK) + (after / 2 + 4) / 3 * 4 + 1)
+					fail_msg("'%s' in Base64 should be masked, it is '%s'", plain, text);
+			}
+		}
+		scrubber_remove(&s, str_from(keys[k]));
+		assert_null(s.list);
+		scrubber_release(&s);
+	}
+}
+
+/* The Base64 of one key is another key: both live and die on their own. */
+static void test_a_form_that_is_a_key_too(void **state)
+{
+	static const char basic[] = "c2stdGVzdC1hYmM="; /* sk-test-abc */
+	char text[64] = "c2stdGVzdC1hYmM=";
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(scrubber_add(&s, STR("c2stdGVzdC1hYm")), 0);
+		assert_int_equal(scrubber_add(&s, STR("sk-test-abc")), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		scrubber_remove(&s, STR("sk-test-abc"));
+	scrub_text(&s, text, sizeof text);
+	assert_string_equal(text, SECRET_MASK "M=");
+	for (int i = 0; i < 2; i++)
+		scrubber_remove(&s, STR("c2stdGVzdC1hYm"));
+	assert_null(s.list);
+	memcpy(text, basic, sizeof basic);
+	scrub_text(&s, text, sizeof text);
+	assert_string_equal(text, basic);
+	scrubber_release(&s);
+}
+
 static void test_faults(void **state)
 {
 	(void)state;
@@ -366,6 +440,8 @@ int main(void)
 		cmocka_unit_test(test_key_cut_at_the_end),
 		cmocka_unit_test(test_finds),
 		cmocka_unit_test(test_random_dress),
+		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_a_form_that_is_a_key_too),
 		cmocka_unit_test(test_faults),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
