@@ -203,8 +203,7 @@ static int judge(struct args *a, struct error *err)
 static int print_help(void)
 {
 	printf("Usage: fairforge serve [OPTION]...\n"
-	       "Answers POST /run over HTTP: a payload in, its response out. Beside it GET /healthz, /readyz, /metrics, "
-	       "/openapi.json.\n");
+	       "Answers POST /run over HTTP, and GET /healthz, /readyz, /metrics, /openapi.json.\n");
 	flags_print_help(stdout, flags, ARRAY_SIZE(flags));
 	printf("SIGTERM ends it when its runs have ended, a second one at once. See docs/service.md.\n"
 	       "Example: fairforge serve --listen 127.0.0.1:8080 &\n"
