@@ -344,11 +344,14 @@ static void on_calling(struct conversation *c, uint64_t now_us)
 	c->attempt_done = false;
 	target_return_slot(r->target, r, outcome, c->call_us, now_us);
 	keep_attempt(c);
-	if (was_curtailed(c, now_us))
+	bool curtailed = was_curtailed(c, now_us);
+	if (curtailed)
 		run_curtail(r, now_us);
+	if (curtailed && c->interrupt == INTERRUPT_NONE)
+		c->interrupt = INTERRUPT_DEADLINE; /* the executor knew the deadline, too, and was first */
 	if (outcome_is_success(outcome) || outcome == OUTCOME_NOT_RUN)
 		settle_as_answered(c, now_us);
-	else if (outcome == OUTCOME_CANCELLED && c->interrupt != INTERRUPT_NONE)
+	else if (c->interrupt != INTERRUPT_NONE && (curtailed || outcome == OUTCOME_CANCELLED))
 		settle_interrupted(c, now_us);
 	else
 		give_up_or_retry(c, now_us);

@@ -148,7 +148,9 @@ static void conclude(struct door_run *d, const struct ff_error *err)
 	} else {
 		door_counts(d, &counts);
 		d->status = 200;
-		d->complete = d->run && counts.done == counts.batches && !counts.not_run;
+		/* Turns that were on their way when a deadline or a cancel came have an outcome, too: only the run's own end tells. */
+		d->complete = d->run && counts.done == counts.batches && !counts.not_run && err->code != FF_R_LIMIT &&
+		              err->code != FF_R_CANCELED;
 	}
 }
 

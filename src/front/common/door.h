@@ -64,7 +64,7 @@ bool door_done(const struct door_run *d); /* the answer is there */
 
 int door_status(const struct door_run *d);
 struct str door_body(const struct door_run *d); /* JSON; belongs to the run */
-/* Every turn was executed: nothing was left out because of a deadline, a quota or a cancel. False when the request was refused. */
+/* Every turn was executed: nothing was left out or cut off because of a deadline, a quota or a cancel. False when the request was refused. */
 bool door_complete(const struct door_run *d);
 /* Of the run so far; all zero when it never began. */
 void door_counts(const struct door_run *d, struct ff_counts *ret);
