@@ -5,6 +5,7 @@
 
 Replies are served in order of the requests; the last one repeats. A reply may be a function of the request ({"method", "target", "headers", "body"}). Nothing here sleeps: a peer that must not answer waits until it is closed.
 """
+import contextlib
 import json
 import socket
 import threading
@@ -49,7 +50,7 @@ class Reset:
 
 class Peer:
     def __init__(self, replies):
-        self.replies, self.requests, self.connections = list(replies), [], 0
+        self.replies, self.requests, self.connections, self.open = list(replies), [], 0, []
         self.arrived = threading.Condition()
         self.closing = threading.Event()
         self.sock = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -64,6 +65,12 @@ class Peer:
         self.closing.set()
         self.sock.close()
 
+    def hang_up(self):
+        """Closes every connection, as a server does with those that idle."""
+        while self.open:
+            with contextlib.suppress(OSError):
+                self.open.pop().shutdown(socket.SHUT_RDWR)
+
     def wait_for(self, count, timeout=30):
         """Blocks until that many requests arrived."""
         with self.arrived:
@@ -77,6 +84,7 @@ class Peer:
             except OSError:
                 return
             self.connections += 1
+            self.open.append(conn)
             threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
     def _serve(self, conn):

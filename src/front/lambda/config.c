@@ -19,7 +19,7 @@
 
 static const char *const own_names[] = {
 	"FAIRFORGE_CONNECTOR",  "FAIRFORGE_ALLOWED_ORIGINS", "FAIRFORGE_CORS_ORIGIN", "FAIRFORGE_DEADLINE_MARGIN_MS",
-	"FAIRFORGE_RESULT_URI", "FAIRFORGE_DISCARD_RESULTS", "FAIRFORGE_LOG_LEVEL",
+	"FAIRFORGE_RESULT_URI", "FAIRFORGE_DISCARD_RESULTS", "FAIRFORGE_LOG_LEVEL",   "FAIRFORGE_ALLOW_HTTP",
 };
 
 /* ---- one value ---- */
@@ -141,6 +141,12 @@ static bool is_variable(const char *pointer)
 	return str_starts_with(str_from(pointer), STR("FAIRFORGE_"));
 }
 
+/* The reference's own words come without a full stop. */
+static const char *stop_of(const char *text)
+{
+	return str_ends_with(str_from(text), STR(".")) ? "" : ".";
+}
+
 static void note(void *user, const struct ff_problem *problem)
 {
 	struct finding *f = user;
@@ -148,10 +154,11 @@ static void note(void *user, const struct ff_problem *problem)
 	if (problem->severity != FF_PROBLEM_ERROR || f->error.code)
 		return;
 	if (is_variable(problem->pointer))
-		error_set(&f->error, FF_EUSAGE, problem->pointer, "%s: %s", problem->pointer, problem->text);
+		error_set(&f->error, FF_EUSAGE, problem->pointer, "%s: %s%s", problem->pointer, problem->text,
+		          stop_of(problem->text));
 	else if (f->connector)
-		error_set(&f->error, FF_EUSAGE, "FAIRFORGE_CONNECTOR", "FAIRFORGE_CONNECTOR: %s%s%s", problem->pointer,
-		          *problem->pointer ? ": " : "", problem->text);
+		error_set(&f->error, FF_EUSAGE, "FAIRFORGE_CONNECTOR", "FAIRFORGE_CONNECTOR: %s%s%s%s", problem->pointer,
+		          *problem->pointer ? ": " : "", problem->text, stop_of(problem->text));
 }
 
 /* Whether a default connector counts: {} and null are none, as for a payload. */
@@ -170,9 +177,12 @@ static int has_connector(const char *text, bool *ret, struct error *err)
 	if (r)
 		return error_set(err, FF_EUSAGE, "FAIRFORGE_CONNECTOR", "FAIRFORGE_CONNECTOR is not JSON: %s", why.text);
 	root = ff_json_root(doc);
-	*ret = ff_json_type(root) != FF_JSON_NULL && !(ff_json_type(root) == FF_JSON_OBJECT && ff_json_count(root) == 0);
+	*ret = ff_json_count(root) > 0;
+	if (ff_json_type(root) != FF_JSON_NULL && ff_json_type(root) != FF_JSON_OBJECT)
+		r = error_set(err, FF_EUSAGE, "FAIRFORGE_CONNECTOR",
+		              "FAIRFORGE_CONNECTOR must be a JSON object with class_path and params, as in a payload.");
 	ff_json_free(doc);
-	return 0;
+	return r;
 }
 
 int config_check_library(struct ff_engine *engine, config_env_fn env, void *env_user, struct error *err)
