@@ -97,6 +97,13 @@ static void write_answers(struct json_out *j, enum serve_route route, bool token
 
 /* ---- operations ---- */
 
+static const char example[] =
+        "{\"one question\":{\"summary\":\"One question to a model; its key is the operator's\",\"value\":{"
+        "\"connector\":{\"class_path\":\"langchain_openai.chat_models.ChatOpenAI\",\"params\":{\"model\":\"gpt-4o-mini\"}},"
+        "\"datasets\":[{\"session_id\":\"geography\",\"assistant_id\":\"target\",\"language\":\"english\",\"context\":\"\","
+        "\"conversation\":[{\"qa_id\":\"1\",\"query\":\"What is the capital of France?\",\"assistant\":\"\","
+        "\"ground_truth_assistant\":\"Paris\"}]}],\"options\":{\"deadline_ms\":60000}}}}";
+
 static void write_request_body(struct json_out *j, const struct openapi_options *o)
 {
 	char text[400];
@@ -114,6 +121,7 @@ static void write_request_body(struct json_out *j, const struct openapi_options 
 	json_out_object(j, "content");
 	json_out_object(j, "application/json");
 	write_ref(j, "schema", "#/components/schemas/Payload");
+	json_out_raw(j, "examples", example);
 	json_out_end_object(j);
 	json_out_end_object(j);
 	json_out_end_object(j);
