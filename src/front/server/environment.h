@@ -8,5 +8,7 @@
 
 /* 0, or the code of the first thing that is wrong, with a sentence that names its variable. */
 int environment_check(struct ff_engine *engine, struct error *err) WARN_UNUSED;
+/* Tells of each FAIRFORGE_* variable that means nothing here: a sentence that names the one that was probably meant. */
+void environment_unknown(char *const *environment, void (*tell)(const char *sentence));
 
 #endif

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "front/common/web.h"
@@ -342,6 +343,11 @@ static void init(struct server *s, const struct server_options *options)
 	buf_init(&s->tls_key, PEM_MAX);
 }
 
+static void warn(const char *sentence)
+{
+	event_log_message(FF_LOG_WARNING, sentence);
+}
+
 int service_run(const struct server_options *options, struct error *err)
 {
 	struct server s;
@@ -351,6 +357,8 @@ int service_run(const struct server_options *options, struct error *err)
 	code = open_all(&s, err);
 	if (!code) {
 		event_log_listening(web_url(s.web));
+		if (options->log_level >= FF_LOG_WARNING)
+			environment_unknown(environ, warn);
 		web_run(s.web);
 		event_log_runs("stopped", active_runs(&s));
 		timer_disarm(web_timers(s.web), &s.end);
