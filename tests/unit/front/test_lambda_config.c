@@ -1,0 +1,201 @@
+/* test_lambda_config.c: what the operator says by environment: defaults, values, mistakes, names that mean nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "front/lambda/config.h"
+
+/* An environment of one variable. */
+static const char *one(void *user, const char *name)
+{
+	const char *const *pair = user;
+
+	return pair && !strcmp(pair[0], name) ? pair[1] : NULL;
+}
+
+static int read_one(const char *name, const char *value, struct config *c, struct error *err)
+{
+	const char *pair[] = { name, value };
+
+	return config_read(one, (void *)pair, c, err);
+}
+
+static void test_defaults(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(config_read(one, NULL, &c, NULL), 0);
+	assert_string_equal(c.cors_origin, "*");
+	assert_true(c.margin_ms == 0 && !c.discard_results && c.one_at_a_time && c.memory_bytes == 0);
+	assert_int_equal(c.log_level, FF_LOG_INFO);
+}
+
+static void test_values(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_one("FAIRFORGE_CORS_ORIGIN", "https://a.example:8443", &c, NULL), 0);
+	assert_string_equal(c.cors_origin, "https://a.example:8443");
+	assert_int_equal(read_one("FAIRFORGE_CORS_ORIGIN", "none", &c, NULL), 0);
+	assert_null(c.cors_origin);
+	assert_int_equal(read_one("FAIRFORGE_CORS_ORIGIN", "", &c, NULL), 0);
+	assert_string_equal(c.cors_origin, "*");
+	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MARGIN_MS", "2500", &c, NULL), 0);
+	assert_true(c.margin_ms == 2500);
+	assert_int_equal(read_one("FAIRFORGE_DISCARD_RESULTS", "True", &c, NULL), 0);
+	assert_true(c.discard_results);
+	assert_int_equal(read_one("FAIRFORGE_DISCARD_RESULTS", "0", &c, NULL), 0);
+	assert_false(c.discard_results);
+	assert_int_equal(read_one("FAIRFORGE_LOG_LEVEL", "DEBUG", &c, NULL), 0);
+	assert_int_equal(c.log_level, FF_LOG_DEBUG);
+	assert_int_equal(read_one("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512", &c, NULL), 0);
+	assert_true(c.memory_bytes == (size_t)512 << 20);
+	assert_int_equal(read_one("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much", &c, NULL), 0);
+	assert_true(c.memory_bytes == 0);
+	assert_int_equal(read_one("AWS_LAMBDA_MAX_CONCURRENCY", "8", &c, NULL), 0);
+	assert_false(c.one_at_a_time);
+}
+
+static void test_mistakes(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "FAIRFORGE_CORS_ORIGIN", "a.example" },   { "FAIRFORGE_CORS_ORIGIN", "https://a/b" },
+		{ "FAIRFORGE_CORS_ORIGIN", "https://" },    { "FAIRFORGE_CORS_ORIGIN", "https://a\r\nX: y" },
+		{ "FAIRFORGE_CORS_ORIGIN", "https://a,b" }, { "FAIRFORGE_CORS_ORIGIN", "ftp://a" },
+		{ "FAIRFORGE_DEADLINE_MARGIN_MS", "0" },    { "FAIRFORGE_DEADLINE_MARGIN_MS", "49" },
+		{ "FAIRFORGE_DEADLINE_MARGIN_MS", "1s" },   { "FAIRFORGE_DEADLINE_MARGIN_MS", "840001" },
+		{ "FAIRFORGE_DISCARD_RESULTS", "perhaps" }, { "FAIRFORGE_LOG_LEVEL", "loud" },
+	};
+	struct config c;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		error_clear(&err);
+		if (read_one(rows[i][0], rows[i][1], &c, &err) != FF_EUSAGE)
+			fail_msg("%s=%s should be refused", rows[i][0], rows[i][1]);
+		assert_string_equal(err.where, rows[i][0]);
+		assert_ptr_equal(strstr(err.text, rows[i][0]), err.text);
+		assert_true(err.text[strlen(err.text) - 1] == '.');
+	}
+}
+
+/* ---- what the library reads ---- */
+
+static int check(const char *name, const char *value, struct error *err)
+{
+	const char *pair[] = { name, value };
+	struct ff_engine_options options = FF_INIT(struct ff_engine_options);
+	struct ff_engine *engine;
+	struct ff_error why;
+	int r;
+
+	options.role = FF_ROLE_STRANGER;
+	options.getenv_fn = one;
+	options.getenv_user = (void *)pair;
+	r = ff_engine_new(&options, &engine, &why);
+	if (r)
+		return r;
+	r = config_check_library(engine, one, (void *)pair, err);
+	ff_engine_free(engine);
+	return r;
+}
+
+#define CHAT(params) "{\"class_path\": \"langchain_openai.chat_models.ChatOpenAI\", \"params\": " params "}"
+
+static void test_options_and_the_default_connector(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "FAIRFORGE_CONCURRENCY", "0" },
+		{ "FAIRFORGE_MAX_RETRIES", "-3" },
+		{ "FAIRFORGE_CONNECTOR", "{" },
+		{ "FAIRFORGE_CONNECTOR", "[]" },
+		{ "FAIRFORGE_CONNECTOR", "{\"class_path\": \"os.system\"}" },
+		{ "FAIRFORGE_CONNECTOR", CHAT("{\"model\": \"m\"}") }, /* there is no key */
+		{ "FAIRFORGE_CONNECTOR", CHAT("{\"model\": \"m\", \"api_key\": \"k\", \"no_such\": 1}") },
+	};
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(check("NOTHING", "", &err), 0);
+	assert_int_equal(check("FAIRFORGE_CONCURRENCY", "4", &err), 0);
+	assert_int_equal(check("FAIRFORGE_CONNECTOR", "{}", &err), 0);
+	assert_int_equal(check("FAIRFORGE_CONNECTOR", "null", &err), 0);
+	assert_int_equal(check("FAIRFORGE_CONNECTOR", CHAT("{\"model\": \"m\", \"api_key\": \"key-of-the-operator\"}"), &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		error_clear(&err);
+		if (check(bad[i][0], bad[i][1], &err) != FF_EUSAGE)
+			fail_msg("%s=%s should be refused", bad[i][0], bad[i][1]);
+		assert_string_equal(err.where, bad[i][0]);
+		assert_ptr_equal(strstr(err.text, bad[i][0]), err.text);
+		assert_true(err.text[strlen(err.text) - 1] == '.');
+	}
+}
+
+static void test_lack_of_memory_is_told(void **state)
+{
+	struct error err = { 0 };
+
+	(void)state;
+	for (uint64_t n = 1;; n++) {
+		int r;
+
+		mem_fault_arm(n, true);
+		r = check("FAIRFORGE_CONNECTOR", CHAT("{\"model\": \"m\", \"api_key\": \"key-of-the-operator\"}"), &err);
+		if (!mem_fault_hits()) {
+			mem_fault_arm(0, false);
+			assert_int_equal(r, 0);
+			return;
+		}
+		mem_fault_arm(0, false);
+		if (r != FF_ENOMEM)
+			fail_msg("without allocation %ju the check said %d", (uintmax_t)n, r);
+	}
+}
+
+/* ---- names that mean nothing ---- */
+
+struct told {
+	char text[400];
+};
+
+static void tell(void *user, struct str name, const char *meant)
+{
+	struct told *t = user;
+	size_t len = strlen(t->text);
+
+	snprintf(t->text + len, sizeof(t->text) - len, "%.*s>%s ", STR_ARG(name), meant ? meant : "-");
+}
+
+static void test_unknown_names(void **state)
+{
+	char known[] = "FAIRFORGE_IDLE_TIMEOUT_MS=5", own[] = "FAIRFORGE_RESULT_URI=s3://b/p", other[] = "HOME=/x",
+	     bare[] = "FAIRFORGE_LOG_LEVEL";
+	char typed[] = "FAIRFORGE_LOG_LEVL=info", odd[] = "FAIRFORGE_FAVOURITE_COLOUR_OF_ALL=blue", nothing[] = "";
+	char *environment[] = { known, other, own, typed, bare, odd, nothing, NULL };
+	struct told told = { "" };
+
+	(void)state;
+	config_unknown(environment, tell, &told);
+	assert_string_equal(told.text, "FAIRFORGE_LOG_LEVL>FAIRFORGE_LOG_LEVEL FAIRFORGE_FAVOURITE_COLOUR_OF_ALL>- ");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_options_and_the_default_connector),
+		cmocka_unit_test(test_lack_of_memory_is_told),
+		cmocka_unit_test(test_unknown_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
