@@ -15,7 +15,7 @@
 #include "net/url.h"
 
 #define MARGIN_LEAST_MS 50
-#define MARGIN_MOST_MS  (14 * 60000)
+#define MARGIN_MOST_MS  840000
 
 static const char *const own_names[] = {
 	"FAIRFORGE_CONNECTOR",  "FAIRFORGE_ALLOWED_ORIGINS", "FAIRFORGE_CORS_ORIGIN", "FAIRFORGE_DEADLINE_MARGIN_MS",

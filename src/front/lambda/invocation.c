@@ -1,6 +1,8 @@
 /* invocation.c: the headers of an event. See invocation.h. */
 #include "front/lambda/invocation.h"
 
+#include <stdio.h>
+
 /* The first header of that name that is not empty. */
 static struct str find(const struct pair *headers, size_t count, const char *name)
 {
@@ -29,13 +31,6 @@ static bool is_request_id(struct str id)
 	return id.len <= INVOCATION_ID_MAX && !dots;
 }
 
-static void copy(char *out, struct str s)
-{
-	if (s.len)
-		memcpy(out, s.ptr, s.len);
-	out[s.len] = '\0';
-}
-
 static int64_t read_deadline(struct str text)
 {
 	uint64_t ms;
@@ -59,9 +54,10 @@ int invocation_read(const struct pair *headers, size_t count, struct invocation 
 		        "The Runtime API delivered a request id with characters that cannot stand in a URL, or with more than %u "
 		        "of them.",
 		        INVOCATION_ID_MAX);
-	copy(ret->id, id);
-	copy(ret->trace,
-	     trace.len <= INVOCATION_TRACE_MAX && !memchr(trace.ptr ? trace.ptr : "", '\0', trace.len) ? trace : STR_NULL);
+	snprintf(ret->id, sizeof(ret->id), "%.*s", STR_ARG(id));
+	if (trace.len > INVOCATION_TRACE_MAX || str_contains(trace, str_of("", 1))) /* a NUL */
+		trace = STR_NULL;
+	snprintf(ret->trace, sizeof(ret->trace), "%.*s", STR_ARG(trace));
 	ret->deadline_ms = read_deadline(find(headers, count, "Lambda-Runtime-Deadline-Ms"));
 	ret->body = STR_NULL;
 	return 0;
