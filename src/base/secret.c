@@ -336,6 +336,17 @@ static bool stands_plainly(const struct scrubber *s, struct str text, size_t min
 	return false;
 }
 
+static void note_starts(const struct scrubber *s, bool starts[256])
+{
+	memset(starts, 0, 256 * sizeof *starts);
+	starts['\\'] = starts['%'] = true;
+	for (const struct secret *one = s->list; one; one = one->next) {
+		starts[(unsigned char)one->key[0]] = true;
+		if (one->key[0] == ' ')
+			starts['+'] = true;
+	}
+}
+
 /* False: the text certainly holds no key of at least min_len bytes (a + for a blank is looked for only beside other escapes). */
 static bool search_init(struct search *search, const struct scrubber *s, struct str text, size_t min_len)
 {
@@ -346,13 +357,7 @@ static bool search_init(struct search *search, const struct scrubber *s, struct 
 		return false;
 	search->min_len = min_len;
 	search->longest = s->list->len;
-	memset(search->starts, 0, sizeof search->starts);
-	search->starts['\\'] = search->starts['%'] = true;
-	for (const struct secret *one = s->list; one; one = one->next) {
-		search->starts[(unsigned char)one->key[0]] = true;
-		if (one->key[0] == ' ')
-			search->starts['+'] = true;
-	}
+	note_starts(s, search->starts);
 	return true;
 }
 
@@ -391,16 +396,17 @@ static bool find_match(const struct scrubber *s, const struct search *search, st
 }
 
 /*
- * A sentence that was cut to its buffer may end inside a key. Where the text's end is the beginning of a key, of at least SECRET_MIN_BYTES bytes, it is
- * a match too.
+ * A text that was cut may end inside a key. Where the end of text[0..end) is the beginning of a key, of at least SECRET_MIN_BYTES bytes, it is a match too.
  */
 static bool find_cut_key(const struct scrubber *s, struct str text, struct match *ret_match)
 {
 	size_t longest = s->list->len;
+	bool starts[256];
 	size_t reach = longest > SIZE_MAX / 12 ? text.len : longest * 12; /* the longest escape of a byte: two \uXXXX */
 
+	note_starts(s, starts);
 	for (size_t i = text.len > reach ? text.len - reach : 0; i < text.len; i++) {
-		for (const struct secret *one = s->list; one; one = one->next) {
+		for (const struct secret *one = s->list; one && starts[(unsigned char)text.ptr[i]]; one = one->next) {
 			size_t to, len = match_length(text, i, secret_str(one), &to);
 
 			/* What is left may be an escape that was itself cut. */
@@ -412,6 +418,40 @@ static bool find_cut_key(const struct scrubber *s, struct str text, struct match
 	}
 	return false;
 }
+
+/* The last SECRET_CUT before `end`, which is the first of its dots; SIZE_MAX: none. */
+static size_t last_cut(struct str text, size_t end)
+{
+	const size_t len = sizeof SECRET_CUT - 1;
+
+	for (size_t i = MIN(end, text.len); i-- > 0;)
+		if (text.len - i >= len && !memcmp(text.ptr + i, SECRET_CUT, len) && (i == 0 || text.ptr[i - 1] != SECRET_CUT[0]))
+			return i;
+	return SIZE_MAX;
+}
+
+/* The keys that were cut, from the last to the first. Other people write dots as well: ours are the last ones, so that a few are looked at. */
+struct cut_search {
+	size_t at;
+	unsigned left;
+};
+
+static bool next_cut(const struct scrubber *s, struct str text, struct cut_search *search, struct match *ret_match)
+{
+	while (search->left-- > 0) {
+		search->at = last_cut(text, search->at);
+		if (search->at == SIZE_MAX)
+			break;
+		if (find_cut_key(s, str_of(text.ptr, search->at), ret_match)) {
+			search->at = ret_match->from;
+			return true;
+		}
+	}
+	search->left = 0;
+	return false;
+}
+
+#define CUTS_LOOKED_AT 4
 
 /* Puts the mask in place of the match; what does not fit is cut. Returns the new length. */
 static size_t mask_in_place(char *text, size_t len, size_t size, struct match m, size_t *ret_after)
@@ -445,23 +485,48 @@ void scrub_text(const struct scrubber *s, char *text, size_t size)
 			len = mask_in_place(text, len, size, m, &from);
 	if (full && find_cut_key(s, str_of(text, len), &m))
 		len = mask_in_place(text, len, size, m, &from);
+	for (struct cut_search cuts = { len, CUTS_LOOKED_AT }; next_cut(s, str_of(text, len), &cuts, &m);)
+		len = mask_in_place(text, len, size, m, &from);
 	text[len] = '\0';
+}
+
+/* Masks the keys that were cut in what stands behind out[start]. */
+static void mask_cut_keys(const struct scrubber *s, struct buf *out, size_t start)
+{
+	struct cut_search cuts = { out->len - start, CUTS_LOOKED_AT };
+	struct match m;
+
+	while (!buf_failed(out) && next_cut(s, str_of(out->ptr + start, out->len - start), &cuts, &m)) {
+		const size_t mask = sizeof SECRET_MASK - 1;
+		char *text;
+
+		if (!buf_reserve(out, mask)) /* more than it can grow by */
+			return;
+		text = out->ptr + start;
+		memmove(text + m.from + mask, text + m.to, out->len - start - m.to);
+		memcpy(text + m.from, SECRET_MASK, mask);
+		out->len = out->len - (m.to - m.from) + mask;
+		text[out->len - start] = '\0';
+	}
 }
 
 int scrub_append(const struct scrubber *s, struct buf *out, struct str in)
 {
 	struct search search;
 	struct match m;
-	size_t from = 0;
+	size_t from = 0, start = out->len;
 
-	if (!search_init(&search, s, in, SECRET_MIN_BYTES))
+	if (!s || !s->count || in.len < SECRET_MIN_BYTES)
 		return buf_append_str(out, in);
-	while (find_match(s, &search, in, from, &m)) {
-		buf_append(out, in.ptr + from, m.from - from);
-		buf_append_str(out, STR(SECRET_MASK));
-		from = m.to;
+	if (search_init(&search, s, in, SECRET_MIN_BYTES)) {
+		while (find_match(s, &search, in, from, &m)) {
+			buf_append(out, in.ptr + from, m.from - from);
+			buf_append_str(out, STR(SECRET_MASK));
+			from = m.to;
+		}
 	}
 	buf_append(out, in.ptr + from, in.len - from);
+	mask_cut_keys(s, out, start);
 	return buf_failed(out);
 }
 

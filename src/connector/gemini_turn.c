@@ -172,7 +172,7 @@ int gemini_encode(struct connector_turn *t, struct exchange *ret, struct error *
 
 static void fail_bad(struct connector_turn *t, const char *what, struct str text)
 {
-	struct str shown = provider_message(t->arena, str_sub(text, 0, utf8_cut(text, QUOTED_MAX)), NULL);
+	struct str shown = provider_excerpt(t->arena, text, QUOTED_MAX);
 
 	if (shown.len)
 		reply_bad_verdict(&t->reply, &t->failure, "%s: %.*s", what, STR_ARG(shown));

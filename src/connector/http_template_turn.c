@@ -92,7 +92,7 @@ static void fail_nomem(struct connector_turn *t)
 
 static void fail_bad(struct connector_turn *t, const char *what, struct str quoted)
 {
-	struct str shown = provider_message(t->arena, str_sub(quoted, 0, utf8_cut(quoted, QUOTED_MAX)), NULL);
+	struct str shown = provider_excerpt(t->arena, quoted, QUOTED_MAX);
 
 	if (shown.len)
 		reply_bad_verdict(&t->reply, &t->failure, "%s: %.*s", what, STR_ARG(shown));

@@ -123,7 +123,7 @@ int ollama_encode(struct connector_turn *t, struct exchange *ret, struct error *
 
 static void fail_bad(struct connector_turn *t, const char *what, struct str line)
 {
-	struct str shown = provider_message(t->arena, str_sub(line, 0, utf8_cut(line, QUOTED_MAX)), NULL);
+	struct str shown = provider_excerpt(t->arena, line, QUOTED_MAX);
 
 	if (shown.len)
 		reply_bad_verdict(&t->reply, &t->failure, "%s: %.*s", what, STR_ARG(shown));

@@ -90,9 +90,11 @@ void verdict_nomem(const struct reply *r, struct verdict *ret); /* FATAL: out of
 /*
  * The provider's sentence out of an error body of any shape: {"error":{"message":…}}, {"error":"…"}, {"message":…}, {"detail":…} (text or
  * FastAPI's list), {"errors":[…]}, [{"error":…}], a bare string, HTML (its title), plain text. Objects without a sentence are quoted as JSON.
- * Trimmed, white space folded, cut at 2,000 bytes; in `a`. Empty when there is none or memory is short.
+ * Trimmed, white space folded, cut at 2,000 bytes (then it ends in SECRET_CUT); in `a`. Empty when there is none or memory is short.
  */
 struct str provider_message(struct arena *a, struct str body, const struct json *parsed_or_null);
+/* The first `max` bytes of somebody's text as such a line. */
+struct str provider_excerpt(struct arena *a, struct str text, size_t max);
 
 /* Whether a body is an HTML page. */
 bool text_is_html(struct str body);

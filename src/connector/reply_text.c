@@ -2,9 +2,11 @@
  * reply_text.c: text out of other people's JSON: the sentence inside an error body of any shape, and the text parts of a message's content.
  *
  * Error bodies are read generously (proxies, gateways and servers all differ); answers strictly, because a guess there would be a wrong answer.
- * What comes out of provider_message is one line of valid UTF-8 without control characters. Nesting is followed to NEST_MAX, so that a hostile
+ * What comes out of provider_message is one line of valid UTF-8 without control characters; where it was cut it ends in SECRET_CUT, by which the scrubber
+ * finds a key that was cut with it. Nesting is followed to NEST_MAX, so that a hostile
  * body costs nothing.
  */
+#include "base/secret.h"
 #include "connector/reply.h"
 
 #define MESSAGE_MAX (size_t)2000 /* bytes of a provider's sentence that we repeat */
@@ -22,18 +24,29 @@ struct line {
 static void line_init(struct line *l, struct arena *a)
 {
 	*l = (struct line){ .arena = a };
-	gather_init(&l->text, a, MESSAGE_MAX);
+	gather_init(&l->text, a, MESSAGE_MAX + sizeof SECRET_CUT);
 }
 
 static void line_put(struct line *l, const char *bytes, size_t len)
 {
 	if (l->full)
 		return;
+	if (l->text.len + l->space + len > MESSAGE_MAX) {
+		l->full = true;
+		return;
+	}
 	if (l->space && l->text.len && gather_append(&l->text, " ", 1) != 0)
 		l->full = true;
 	l->space = false;
 	if (!l->full && gather_append(&l->text, bytes, len) != 0)
 		l->full = true;
+}
+
+static struct str line_end(struct line *l)
+{
+	if (l->full && l->text.len && gather_append(&l->text, SECRET_CUT, sizeof SECRET_CUT - 1) != 0)
+		return STR_NULL; /* memory is short */
+	return gather_str(&l->text);
 }
 
 /* Appends with white space and control characters folded to one space and ill-formed bytes as U+FFFD. */
@@ -189,6 +202,14 @@ static void add_quoted(struct line *l, const struct json *v)
 	buf_release(&out);
 }
 
+static void add_body(struct line *l, struct str body)
+{
+	if (text_is_html(body))
+		add_html(l, body);
+	else
+		line_add(l, body);
+}
+
 struct str provider_message(struct arena *a, struct str body, const struct json *parsed_or_null)
 {
 	struct line l;
@@ -197,12 +218,20 @@ struct str provider_message(struct arena *a, struct str body, const struct json 
 	if (parsed_or_null) {
 		if (!add_sentence(&l, parsed_or_null, 0))
 			add_quoted(&l, parsed_or_null);
-	} else if (text_is_html(body)) {
-		add_html(&l, body);
 	} else {
-		line_add(&l, body);
+		add_body(&l, body);
 	}
-	return gather_str(&l.text);
+	return line_end(&l);
+}
+
+struct str provider_excerpt(struct arena *a, struct str text, size_t max)
+{
+	struct line l;
+
+	line_init(&l, a);
+	add_body(&l, str_sub(text, 0, utf8_cut(text, max)));
+	l.full |= text.len > max;
+	return line_end(&l);
 }
 
 /* ---- content ---- */

@@ -8,8 +8,9 @@
 #include "lib/internal.h"
 #include "lib/request.h"
 
-#define CONNECTOR_MAX_VALUES 4096u
-#define CONNECTOR_MAX_BYTES  ((size_t)1 << 20) /* of its names and texts */
+#define CONNECTOR_MAX_VALUES  4096u
+#define CONNECTOR_MAX_BYTES   ((size_t)1 << 20) /* of its names and texts */
+#define CONNECTOR_MAX_SECRETS 64                /* each is looked for in every sentence of the run */
 
 struct size {
 	size_t values, bytes;
@@ -27,6 +28,15 @@ static void measure(const struct json *v, struct size *s)
 		s->bytes += v->members[i].key.len;
 		measure(&v->members[i].value, s);
 	}
+}
+
+static int count_secrets(const struct request *req)
+{
+	int count = 0;
+
+	for (const struct guard *g = req->guards; g; g = g->next)
+		count++;
+	return count;
 }
 
 int request_limit_size(struct request *req, const struct json *connector)
@@ -56,13 +66,16 @@ static void lower(struct request *req, const char *name, const char *what, uint6
 	*ms = most;
 }
 
-/* Retries and timeouts stay within the operator's (DESIGN section 9: may lower limits, never raise them). What the class does unasked is the operator's. */
+/* Not more keys, tokens and cookies than requests have. Retries and timeouts stay within the operator's (DESIGN section 9: may lower limits, never raise them). What the class does unasked is the operator's. */
 void request_limit_connector(struct request *req, struct problems *problems)
 {
 	struct connector *c = req->connector;
 	int32_t own = MAX(c->class->retry.default_max_retries, OPTIONS_STRANGER_RETRIES);
 	int32_t most = req->options.max_retries >= 0 ? req->options.max_retries : own;
 
+	if (count_secrets(req) > CONNECTOR_MAX_SECRETS)
+		problem_error(problems, req->params_at,
+		              "A connector with more than %d secret headers and values is not taken here.", CONNECTOR_MAX_SECRETS);
 	if (c->max_retries > most) {
 		problem_warning(problems, request_param_at(req, "max_retries"), "More than %d extra attempts are not given here.",
 		                most);

@@ -345,6 +345,28 @@ static int complete_use(void)
 	return code;
 }
 
+/* Where a text says that it was cut, what is left of a key before it is masked, in any dress; shorter beginnings are not, nor dots of other people's. */
+static void test_cut_inside(void **state)
+{
+	static const struct row rows[] = {
+		{ "(Incorrect key: sk-test-abc...)", "(Incorrect key: [REDACTED]...)" },
+		{ "(Incorrect key: sk-tes...)", "(Incorrect key: sk-tes...)" },
+		{ "\\u0073k-test-...", "[REDACTED]..." },
+		{ "sk%2Dtest%2Dab%6...", "[REDACTED]..." },
+		{ "c2stdGVzdC1h...", "[REDACTED]..." },
+		{ "wait ... sk-test-a...; sk-test-ab....; more", "wait ... [REDACTED]...; [REDACTED]....; more" },
+		{ "...", "..." },
+		{ "sk-test-abcdef0123456789... and sk-test-ab", "[REDACTED]... and sk-test-ab" },
+	};
+	struct scrubber s;
+
+	(void)state;
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR("sk-test-abcdef0123456789")), 0);
+	check_rows(&s, rows, ARRAY_SIZE(rows));
+	scrubber_release(&s);
+}
+
 static void to_base64(const char *text, size_t len, const char *last_two, char *out)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -440,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_key_cut_at_the_end),
 		cmocka_unit_test(test_finds),
 		cmocka_unit_test(test_random_dress),
+		cmocka_unit_test(test_cut_inside),
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_a_form_that_is_a_key_too),
 		cmocka_unit_test(test_faults),

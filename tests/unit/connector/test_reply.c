@@ -2,6 +2,7 @@
 #include "turn_kit.h"
 
 #include "connector/hints.h"
+#include "base/secret.h"
 #include "connector/reply.h"
 
 static const int retried[] = { 408, 429, 599, 0 };
@@ -91,8 +92,13 @@ static void long_messages_are_cut_between_characters(void **state)
 		memcpy(body + i, "\xE4\xBD\xA0", 3);
 	arena_init(&a);
 	out = provider_message(&a, str_of(body, 4998), NULL);
-	assert_int_equal(out.len, 1998);
+	assert_int_equal(out.len, 1998 + strlen(SECRET_CUT));
+	assert_true(str_ends_with(out, STR(SECRET_CUT)));
 	assert_true(utf8_is_valid(out));
+	assert_int_equal(provider_message(&a, str_of(body, 1998), NULL).len, 1998); /* whole: no mark */
+	out = provider_excerpt(&a, str_of(body, 30), 10);
+	assert_int_equal(out.len, 9 + strlen(SECRET_CUT));
+	assert_int_equal(provider_excerpt(&a, str_of(body, 30), 30).len, 30);
 	arena_release(&a);
 }
 

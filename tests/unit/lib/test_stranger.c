@@ -578,6 +578,9 @@ static void test_a_connector_is_of_a_size(void **state)
 	char *config = repeated(config_head, "\"k%u\": 1", 100000, "}}, " DATASETS "}");
 	assert_int_equal(check(config, NULL)->code, FF_R_USAGE);
 	free(config);
+	char *secrets = repeated(heads[0], "\"X-Token-%u\": \"aaaaaaaaaa\"", 70, "}}}, " DATASETS "}");
+	expect(check(secrets, NULL), FF_R_USAGE, "more than 64 secret headers");
+	free(secrets);
 	char *letters = calloc(1, (2 << 20) + 1), *long_text = malloc((2 << 20) + 1024);
 	assert_true(letters && long_text);
 	memset(letters, 'a', 2 << 20);
