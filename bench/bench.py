@@ -8,14 +8,15 @@ nginx on loopback answers a fixed chat completion after it has read the request.
 median of the pairs' ratios is printed beside its bar. Machines differ and are noisy: only the ratios mean something.
 
 The rows: requests/s and CPU over plain HTTP and TLS; memory; how long the loop was held up (fairforge's own figure, of the end event of --json); 10,000
-in flight against a server that answers each request 2 s after it came (fairforge mock); one turn from exec to exit against a bare program that links
-the same libraries. FAIRFORGE_BUILD names another build folder.
+in flight against a server that answers each request 2 s after it came (fairforge mock); one turn from exec to exit, and Lambda's bootstrap from exec to
+its first request for an event, each against a bare program that links the same libraries. FAIRFORGE_BUILD names another build folder.
 """
 import argparse
 import json
 import os
 import pathlib
 import resource
+import signal
 import socket
 import statistics
 import subprocess
@@ -197,6 +198,7 @@ MEMORY = ("memory, plain HTTP, 64 in flight", 20000)
 STALL = ("loop stall p99 over TLS, 64 in flight", 30000)
 SLOW = ("10,000 in flight, reply after 2 s", 10000, 2.0)
 START = "one turn, exec to exit"
+LAMBDA = "Lambda, exec to first event asked"
 
 
 def bench_memory(bench):
@@ -237,6 +239,31 @@ def bench_start(bench):
         (median_ratio(pairs, lambda m: m.wall), *[statistics.median(p[i].wall for p in pairs) * 1e3 for i in (0, 1)]))
 
 
+def first_next(listener, command):
+    """Seconds from exec to the first byte of the request for an event."""
+    env = {"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1]}
+    start = time.monotonic()
+    pid = os.posix_spawn(command, [command], env)
+    conn, _ = listener.accept()
+    with conn:
+        conn.recv(1)
+        wall = time.monotonic() - start
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return wall
+
+
+def bench_lambda(bench):
+    """Lambda's init phase: bootstrap against a bare program that links the same libraries."""
+    ours, bare = str(BUILD / "bootstrap"), str(BUILD / "bench" / "bare_next")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        first_next(listener, ours), first_next(listener, bare)  # into the page cache
+        pairs = [(first_next(listener, ours), first_next(listener, bare)) for _ in range(bench.rounds * 8)]
+    say(LAMBDA, "%6.2f x the bare program (bar <= 1.20)   %.1f ms against %.1f ms" %
+        (statistics.median(a / b for a, b in pairs), *[statistics.median(p[i] for p in pairs) * 1e3 for i in (0, 1)]))
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--rounds", type=int, default=5, help="counted pairs a row")
@@ -258,7 +285,7 @@ def main():
             for title, batches in PYTHONS:
                 if args.only in title:
                     bench_python(bench, title, batches)
-            for title, measure in ((MEMORY[0], bench_memory), (STALL[0], bench_stall), (SLOW[0], bench_slow), (START, bench_start)):
+            for title, measure in ((MEMORY[0], bench_memory), (STALL[0], bench_stall), (SLOW[0], bench_slow), (START, bench_start), (LAMBDA, bench_lambda)):
                 if args.only in title:
                     measure(bench)
         finally:
