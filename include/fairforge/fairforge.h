@@ -115,6 +115,10 @@ struct ff_engine_options {
 	void *log_user;
 	uint64_t seed;      /* Optional: jitter; 0: from the OS */
 	int proxy_from_env; /* Optional: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the process count (operators only) */
+	/* Optional: asked, also after every signal, while ff_run_start and ff_check wait for worker processes: not 0 ends these, and FF_R_CANCELED is
+	 * returned. */
+	int (*interrupted_fn)(void *user);
+	void *interrupted_user;
 };
 
 FF_API int ff_engine_new(const struct ff_engine_options *options, struct ff_engine **ret, struct ff_error *err);

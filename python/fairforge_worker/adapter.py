@@ -29,6 +29,7 @@ def main(argv):
     # Where it hung, or crashed, is in the log: fairforge ends a process that hangs by SIGTERM.
     faulthandler.enable()
     faulthandler.register(signal.SIGTERM, chain=True)
+    threading.Thread(target=_outlive_nobody, args=(channel,), name="fairforge", daemon=True).start()
     del sys.argv[1:]
     hello = json.loads(line)
     loop = asyncio.new_event_loop()
@@ -117,7 +118,6 @@ def _serve(loop, channel, served):
 
     channel.open(loop, take, end)
     _watch(loop)
-    threading.Thread(target=_outlive_nobody, args=(channel,), name="fairforge", daemon=True).start()
     while not over:
         try:
             loop.run_forever()

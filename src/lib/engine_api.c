@@ -58,6 +58,8 @@ static void read_options(struct ff_engine *engine, const struct ff_engine_option
 	        o->role == FF_ROLE_OPERATOR && (o->allow_http || env_is_true(lib_getenv(engine, "FAIRFORGE_ALLOW_HTTP")));
 	engine->log_fn = o->log_fn;
 	engine->log_user = o->log_user;
+	engine->interrupted_fn = o->interrupted_fn;
+	engine->interrupted_user = o->interrupted_user;
 	engine->logger.level = (enum log_level)o->log_level;
 	engine->logger.write = o->log_fn ? write_log : NULL;
 	engine->logger.user = engine;

@@ -40,6 +40,8 @@ struct ff_engine {
 	void *getenv_user;
 	void (*log_fn)(void *user, enum ff_log_level level, const char *message);
 	void *log_user;
+	int (*interrupted_fn)(void *user); /* NULL: never */
+	void *interrupted_user;
 	struct logger logger;
 	struct scrubber scrubber;
 	struct loop *loop;

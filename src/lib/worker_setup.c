@@ -22,6 +22,7 @@
 #define CONNECT_USUAL_MS  10000 /* connect_timeout_ms, when nobody set it */
 #define NOTICE_COMMAND    200   /* bytes of the command that messages show */
 #define OTHER_DESCRIPTORS 24
+#define ASK_EVERY_US      UINT64_C(100000) /* whether somebody interrupted us */
 
 /* ---- who may name code ---- */
 
@@ -255,8 +256,17 @@ static int start_workers(struct request *req, struct error *err)
 	return config.command ? worker_executor_new(&config, &req->executor, err) : error_nomem(err);
 }
 
+/* A signal ends a waiting, but not one that begins after it: so they are short where signals count. */
+static int patience_ms(const struct ff_engine *engine, uint64_t left_us)
+{
+	if (engine->interrupted_fn)
+		left_us = MIN(left_us, ASK_EVERY_US);
+	return (int)((left_us + 999) / 1000);
+}
+
 static int wait_for_welcome(struct request *req, struct error *err)
 {
+	const struct ff_engine *engine = req->engine;
 	uint64_t until_us = clock_monotonic_us() + req->welcome_timeout_ms * 1000;
 	bool is_ready = false;
 	int r = 0;
@@ -266,7 +276,9 @@ static int wait_for_welcome(struct request *req, struct error *err)
 
 		if (time_us >= until_us)
 			return worker_executor_give_up(req->executor, err);
-		r = worker_executor_wait(req->executor, (int)((until_us - time_us + 999) / 1000), &is_ready, err);
+		if (engine->interrupted_fn && engine->interrupted_fn(engine->interrupted_user))
+			return error_set(err, FF_ECANCELED, "", "Interrupted while the worker was starting.");
+		r = worker_executor_wait(req->executor, patience_ms(engine, until_us - time_us), &is_ready, err);
 	}
 	return r;
 }
@@ -303,5 +315,5 @@ int request_start_worker(struct request *req)
 		r = wait_for_welcome(req, &err);
 	if (!r)
 		return make_greeting(req);
-	return r == FF_ENOMEM ? r : request_fail(req, STEP_WORKER, FF_EUSAGE, "", "", "%s", err.text);
+	return r == FF_ENOMEM ? r : request_fail(req, STEP_WORKER, r == FF_ECANCELED ? r : FF_EUSAGE, "", "", "%s", err.text);
 }

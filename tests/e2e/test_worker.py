@@ -226,6 +226,25 @@ def test_interrupt_ends_run_and_worker(tmp_path, number):
     assert all(is_gone(int(x)) for x in pids.read_text().split("\n") if x.isdigit())
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_interrupt_before_the_welcome_leaves_nothing(tmp_path, verb, number):
+    """A model may take a minute to load: whoever gives up meanwhile must not find it loading on."""
+    pids, out = tmp_path / "pids", tmp_path / "out.json"
+    out.write_text("old")
+    os.mkfifo(pids)
+    flags = ["-o", str(out)] if verb == "run" else []
+    process = start(verb, "--dataset", "-", "--worker", bad("mute"), "--worker-env", "PIDS=%s" % pids, *flags)
+    process.stdin.write(json.dumps([dataset(batch("1"))]).encode())
+    process.stdin.close()
+    pid = int(pids.read_text())  # a FIFO: it has started
+    process.send_signal(number)
+    process.stdin = None
+    _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 128 + number, err
+    assert is_gone(pid) and out.read_text() == "old" and sorted(p.name for p in tmp_path.iterdir()) == ["out.json", "pids"]
+
+
 def test_end_of_input_is_enough_when_fairforge_is_killed(tmp_path):
     pids = tmp_path / "pids"
     process = start("run", "--dataset", "-", "--worker", bad("hang_until_cancelled"), "--worker-env", "PIDS=%s" % pids, "--json")

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "front/cli/cli.h"
 #include "front/cli/events_json.h"
+#include "front/cli/interrupt.h"
 #include "front/cli/request_args.h"
 #include "front/common/terminal.h"
 
@@ -138,18 +139,22 @@ static int check_request(struct request_args *a)
 	struct ff_engine_options eo;
 	struct ff_engine *engine;
 	struct ff_error err = { 0 };
-	int status = request_args_open(a);
+	int status = request_args_open(a), number = 0;
 
 	if (status)
 		return status;
 	request_args_engine_options(a, &eo);
+	if ((a->worker || a->python.command) && interrupt_open() == 0) {
+		eo.interrupted_fn = interrupt_came;
+		eo.interrupted_user = &number;
+	}
 	if (ff_engine_new(&eo, &engine, &err)) {
 		report_at(&a->report, FF_LOG_ERROR, err.where, err.text);
 		return ff_code_exit_status(err.code);
 	}
 	status = check(&l, engine);
 	ff_engine_free(engine);
-	return status;
+	return number ? 128 + number : status;
 }
 
 int cmd_check(struct cli *cli, int argc, char **argv)

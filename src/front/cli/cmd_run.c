@@ -200,8 +200,13 @@ static int engine_failed(struct run_command *rc, const struct ff_error *err)
 /* An answer that says why nothing ran is on the outputs already; the sentence on standard error is for people. */
 static int start_failed(struct run_command *rc, const struct ff_error *err)
 {
-	int unwritable = commit_outputs(rc);
+	int unwritable;
 
+	if (rc->signal) { /* as before there were workers: files stay what they were */
+		report_at(&rc->args.report, FF_LOG_WARNING, "", err->text);
+		return 128 + rc->signal;
+	}
+	unwritable = commit_outputs(rc);
 	if (!unwritable || err->code != FF_R_OUTPUT)
 		report_at(&rc->args.report, FF_LOG_ERROR, "", err->text);
 	return unwritable ? unwritable : ff_code_exit_status(err->code);
@@ -267,6 +272,8 @@ static int execute(struct run_command *rc)
 	struct ff_error err = { 0 };
 
 	request_args_engine_options(&rc->args, &eo);
+	eo.interrupted_fn = interrupt_came;
+	eo.interrupted_user = &rc->signal;
 	if (ff_engine_new(&eo, &rc->engine, &err))
 		return engine_failed(rc, &err);
 	request_args_run_options(&rc->args, &ro);

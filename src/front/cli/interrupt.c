@@ -105,6 +105,16 @@ int interrupt_take(void)
 	return byte;
 }
 
+int interrupt_came(void *number)
+{
+	int *first = number;
+
+	interrupt_defer();
+	if (!*first)
+		*first = interrupt_take();
+	return *first;
+}
+
 void interrupt_close(void)
 {
 	for (int i = 0; i < 2; i++) {
