@@ -4,78 +4,40 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import unicodedata
-import urllib.error
-import urllib.request
 
 import pytest
 
 from conftest import LIMIT_S, batch, dataset, environment, payload, start
 from peer import Hold, Peer, chat, reply
+from service import Service
 
 TOKEN = "0123456789abcdef-ci"
 OTHER = "fedcba9876543210-laptop"
 
 
-class Service:
-    """`fairforge serve` on a free port. A thread reads its log: a pipe that is full would make it drop lines."""
-
-    def __init__(self, *flags, env=None):
-        self.process = start("serve", "--listen", "127.0.0.1:0", *flags, env=env, stdin=subprocess.DEVNULL)
-        self.lines, self.news, self.ended = [], threading.Condition(), False
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-        self.url = self.wait_for(lambda e: e["event"] == "listening")["url"]
-
-    def _read(self):
-        for line in self.process.stderr:
-            with self.news:
-                self.lines.append(line)
-                self.news.notify_all()
-        with self.news:
-            self.ended = True
-            self.news.notify_all()
-
-    def wait_for(self, fits):
-        """The first event that fits, when it is there."""
-        def found():
-            return self.ended or next((e for e in self.events() if fits(e)), None)
-
-        with self.news:
-            event = self.news.wait_for(found, LIMIT_S)
-        assert isinstance(event, dict), "no such event: " + self.text()
-        return event
-
-    def text(self):
-        return b"".join(self.lines).decode("utf-8")
-
-    def events(self):
-        return [json.loads(line) for line in list(self.lines) if line.startswith(b"{")]
-
-    def requests(self):
-        return [e for e in self.events() if e["event"] == "request"]
+class Operated(Service):
+    """The service, asked with a token and headers, and its log."""
 
     def ask(self, path, body=None, method=None, token=None, **headers):
         """(status, headers, text)."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
             headers["Authorization"] = "Bearer " + token
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
-                return answer.status, answer.headers, answer.read().decode()
-        except urllib.error.HTTPError as e:
-            with e:
-                return e.code, e.headers, e.read().decode()
+        answer = self.request(method or ("GET" if body is None else "POST"), path, body, headers)
+        return answer.status, answer.headers, answer.body.decode()
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(LIMIT_S)
-        self.reader.join(LIMIT_S)
-        assert "Sanitizer" not in self.text(), self.text()
-        assert self.process.returncode == 0, "serve ended with %d: %s" % (self.process.returncode, self.text())
+    def says(self, part, level):
+        """Waits for a message of the log."""
+        with self.news:
+            assert self.news.wait_for(lambda: None in self.lines or any(part in line for line in self.lines), LIMIT_S), self.text()
+        assert any(part in e.get("message", "") and e["level"] == level for e in self.log()), self.text()
+
+    def text(self):
+        return "".join(line or "" for line in self.lines)
+
+    def requests(self):
+        return [e for e in self.log() if e["event"] == "request"]
 
 
 @pytest.fixture
@@ -83,7 +45,7 @@ def serve():
     started = []
 
     def make(*flags, env=None):
-        started.append(Service(*flags, env=env))
+        started.append(Operated(*flags, env=env))
         return started[-1]
 
     yield make
@@ -146,13 +108,13 @@ def test_sighup_reads_the_tokens_again(serve, tokens):
     assert service.ask("/metrics", token=TOKEN)[0] == 200
     tokens.write_text("new:abcdefghijklmnop\n")
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for(lambda e: "read again" in e.get("message", ""))
+    service.says("read again", "info")
     assert service.ask("/metrics", token="abcdefghijklmnop")[0] == 200
     assert service.ask("/metrics", token=TOKEN)[0] == 401
     # A file that is wrong changes nothing.
     tokens.write_text("new:tooshort\n")
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for(lambda e: "shorter than 16" in e.get("message", ""))
+    service.says("shorter than 16", "error")
     assert service.ask("/metrics", token="abcdefghijklmnop")[0] == 200
     assert "tooshort" not in service.text()
 
@@ -172,7 +134,7 @@ def test_a_wrong_file_is_refused_at_the_start(tmp_path, text, part):
 def test_others_who_can_read_the_file_are_a_warning(serve, tokens):
     tokens.chmod(0o644)
     service = serve("--token-file", tokens)
-    assert service.wait_for(lambda e: "can be read by" in e.get("message", ""))["level"] == "warning"
+    service.says("can be read by", "warning")
     assert TOKEN not in service.text()
 
 
@@ -360,12 +322,12 @@ def test_hostile_paths_stay_on_their_line(serve):
         with subprocess.Popen(["curl", "-s", "-o", "/dev/null", "--path-as-is", "--globoff", "--request-target", path, service.url], env=environment()) as curl:
             curl.wait(LIMIT_S)
     service.stop()
-    raw = b"".join(service.lines)
-    assert all(line.startswith(b"{") and line.endswith(b"}") for line in raw.splitlines()), raw
-    hidden = [c for c in raw.decode("utf-8") if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c != "\n"]
+    raw = service.text()
+    assert all(line.startswith("{") and line.endswith("}") for line in raw.split("\n")[:-1]), raw
+    hidden = [c for c in raw if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c != "\n"]
     assert not hidden, "what acts on a terminal stands in the log: %r" % hidden
-    assert max(map(len, raw.splitlines())) < 4096
-    assert len([e for e in service.events() if e["event"] == "listening"]) == 1
+    assert max(len(line.encode()) for line in raw.split("\n")) < 4096
+    assert len([e for e in service.log() if e["event"] == "listening"]) == 1
 
 
 def test_a_log_that_nobody_reads_stops_nobody(tmp_path):
@@ -376,8 +338,9 @@ def test_a_log_that_nobody_reads_stops_nobody(tmp_path):
         line = b""
         while not line.endswith(b"\n"):
             line += os.read(read_end, 1)
-        service = Service.__new__(Service)
-        service.url = json.loads(line)["url"]
+        service = Operated.__new__(Operated)
+        service.url, service.tls = json.loads(line)["url"], None
+        service.host, service.port = service.url[len("http://"):].split(":")
         script = tmp_path / "urls"
         script.write_text("".join('url = "%s/healthz"\noutput = "/dev/null"\n' % service.url for _ in range(1000)))
         subprocess.run(["curl", "-s", "--fail", "-K", script], check=True, timeout=LIMIT_S)
