@@ -29,7 +29,7 @@ uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t ti
 
 	if (phase == CLIENT_WORK)
 		return CLOCK_NEVER;
-	if (phase == CLIENT_BODY || phase == CLIENT_REPLY)
+	if (phase != CLIENT_HEAD)
 		more = bytes / CLIENT_BYTES_PER_S * 1000000 + bytes % CLIENT_BYTES_PER_S * 1000000 / CLIENT_BYTES_PER_S;
 	return since_us + timeout_us + more;
 }
@@ -78,7 +78,7 @@ static uint64_t passed(const struct client *c)
 {
 	if (c->phase == CLIENT_BODY)
 		return c->received;
-	return c->phase == CLIENT_REPLY ? tcp_acknowledged(c->fd) - c->acknowledged : 0;
+	return c->phase == CLIENT_REPLY || c->phase == CLIENT_IDLE ? tcp_acknowledged(c->fd) - c->acknowledged : 0;
 }
 
 static void on_due(struct timer *t, uint64_t now_us)
@@ -97,7 +97,7 @@ void client_enter(struct client *c, enum client_phase phase)
 	c->phase = phase;
 	c->since_us = web_now_us(c->all->web);
 	c->received = 0;
-	if (phase == CLIENT_REPLY)
+	if (phase == CLIENT_REPLY || phase == CLIENT_IDLE)
 		c->acknowledged = tcp_acknowledged(c->fd);
 	list_remove(&c->link);
 	if (waits(phase))

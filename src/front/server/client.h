@@ -8,7 +8,8 @@
  *   CLIENT_REPLY  the answer goes out
  *   CLIENT_IDLE   kept alive between two requests, or trickling the next request line
  *
- * Each has the timeout; bodies and answers get more time with each byte that passes (CLIENT_BYTES_PER_S), so that size is no offence but slowness is.
+ * Each has the timeout; bodies and answers get more time with each byte that passes (CLIENT_BYTES_PER_S), so that size is no offence but slowness is. The
+ * end of an answer lies in the kernel when the phase is CLIENT_IDLE already: what the peer takes of it counts there, too.
  * When nearly as many connections are open as may be, the one that has been idle (or in its head) for longest makes room.
  */
 #ifndef FF_FRONT_SERVER_CLIENT_H
