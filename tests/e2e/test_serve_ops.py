@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from conftest import LIMIT_S, batch, dataset, environment, payload, start
+from conftest import LIMIT_S, ROOT, batch, dataset, environment, fairforge, payload, start
 from peer import Hold, Peer, chat, reply
 from service import Service
 
@@ -389,3 +389,30 @@ def test_the_document_names_what_there_is(serve):
     assert "12345 bytes" in document["paths"]["/run"]["post"]["requestBody"]["description"]
     for path in document["paths"]:
         assert service.ask(path, method="HEAD")[0] == (405 if path == "/run" else 200)
+
+
+# ---- docs/service.md ----
+
+MANUAL = (ROOT / "docs" / "service.md").read_text("utf-8")
+
+
+def test_the_manual_has_every_metric(serve):
+    service = serve()
+    families = {line.split(" ")[2]: line.split(" ")[3] for line in service.ask("/metrics")[2].splitlines() if line.startswith("# TYPE ")}
+    rows = [row.split("|") for row in MANUAL.splitlines() if re.match(r"\| `(fairforge|process)_", row)]
+    named = {name: row[2].strip() for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    assert set(named) == set(families)
+    for name, kind in named.items():
+        assert kind in (families[name], "as usual"), name
+
+
+def test_the_manual_has_every_flag_and_route(serve):
+    told = fairforge("serve", "--help").out
+    flags = set(re.findall(r"^  (--[a-z-]+)", told, re.M)) - {"--help"}
+    rows = "".join(row.split("|")[1] for row in MANUAL.splitlines() if row.startswith("| `--"))
+    assert set(re.findall(r"--[a-z-]+", rows)) == flags
+    document = json.loads(serve().ask("/openapi.json")[2])
+    routes = dict(re.findall(r"^\| `(?:GET|POST) (\S+)` \| ([^|]+)", MANUAL, re.M))
+    assert set(routes) == set(document["paths"])
+    own = {int(s) for s in re.findall(r"\d{3}", routes["/run"])}
+    assert own <= {int(s) for s in document["paths"]["/run"]["post"]["responses"]} | {401}
