@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CALLOC_SMALL ((size_t)1024) /* up to here glibc's malloc has lists of freed blocks that its calloc passes by */
+
 static _Atomic uint64_t fault_countdown; /* 0: disarmed; 1: the next allocation fails */
 static _Atomic uint64_t fault_hits;
 static _Atomic bool fault_forever;
@@ -60,10 +62,14 @@ void *mem_alloc(size_t size)
 void *mem_calloc(size_t count, size_t size)
 {
 	size_t total;
+	void *ptr;
 
 	if (fault_due() || __builtin_mul_overflow(count, size, &total))
 		return NULL;
-	return total ? calloc(count, size) : calloc(1, 1);
+	if (total > CALLOC_SMALL)
+		return calloc(count, size);
+	ptr = malloc(total ? total : 1);
+	return ptr ? memset(ptr, 0, total) : NULL;
 }
 
 void *mem_realloc(void *ptr, size_t size)

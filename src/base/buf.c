@@ -1,7 +1,8 @@
 /*
- * buf.c: growing bytes. Room doubles, so appending n bytes one by one costs O(n); the cap bounds the content, not the room.
+ * buf.c: growing bytes. Room doubles, so appending n bytes one by one costs O(n); the cap bounds the content.
  *
- * Invariant: when ptr is not NULL, len < room and ptr[len] is NUL. The first failure is kept until buf_clear; content stays as it was.
+ * Invariant: when ptr is not NULL, len < room <= cap + 1 and ptr[len] is NUL (so what fits the room is within the cap, which is all that the inline
+ * half in buf.h looks at). The first failure is kept until buf_clear; content stays as it was.
  */
 #include "base/buf.h"
 
@@ -50,43 +51,13 @@ static int grow(struct buf *b, size_t len)
 	return 0;
 }
 
-/* Room for len more bytes and a NUL, or the sticky failure. */
-static inline int ensure(struct buf *b, size_t len)
+int buf_grow(struct buf *b, size_t len)
 {
 	if (b->failed)
 		return b->failed;
 	if (b->cap < b->len || len > b->cap - b->len || len >= SIZE_MAX - b->len)
 		return b->failed = FF_ETOOBIG;
 	return b->room > b->len + len ? 0 : grow(b, len);
-}
-
-int buf_append(struct buf *b, const void *data, size_t len)
-{
-	int code = ensure(b, len);
-
-	if (code)
-		return code;
-	if (len)
-		memcpy(b->ptr + b->len, data, len);
-	b->len += len;
-	b->ptr[b->len] = '\0';
-	return 0;
-}
-
-int buf_append_str(struct buf *b, struct str s)
-{
-	return buf_append(b, s.ptr, s.len);
-}
-
-int buf_append_char(struct buf *b, char c)
-{
-	int code = ensure(b, 1);
-
-	if (code)
-		return code;
-	b->ptr[b->len++] = c;
-	b->ptr[b->len] = '\0';
-	return 0;
 }
 
 int buf_printf(struct buf *b, const char *format, ...)
@@ -110,7 +81,7 @@ int buf_vprintf(struct buf *b, const char *format, va_list args)
 		return b->failed;
 	va_copy(again, args);
 	len = vsnprintf(room ? b->ptr + b->len : NULL, room, format, args);
-	code = len < 0 ? (b->failed = FF_EINVAL) : ensure(b, (size_t)len);
+	code = len < 0 ? (b->failed = FF_EINVAL) : buf_ensure(b, (size_t)len);
 	if (!code && (size_t)len >= room)
 		len = vsnprintf(b->ptr + b->len, b->room - b->len, format, again);
 	va_end(again);
@@ -133,19 +104,6 @@ void buf_shrink(struct buf *b, size_t room)
 		return;
 	b->ptr = ptr;
 	b->room = least;
-}
-
-char *buf_reserve(struct buf *b, size_t len)
-{
-	return ensure(b, len) ? NULL : b->ptr + b->len;
-}
-
-void buf_commit(struct buf *b, size_t len)
-{
-	assert(len == 0 || b->room - b->len > len);
-	b->len += len;
-	if (b->ptr)
-		b->ptr[b->len] = '\0';
 }
 
 void buf_consume(struct buf *b, size_t len)

@@ -8,9 +8,11 @@
 #ifndef FF_BASE_BUF_H
 #define FF_BASE_BUF_H
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/macros.h"
 #include "base/str.h"
@@ -26,16 +28,48 @@ struct buf {
 void buf_init(struct buf *b, size_t cap);
 void buf_release(struct buf *b);
 void buf_clear(struct buf *b); /* len 0 and no failure; keeps the memory */
-int buf_append(struct buf *b, const void *data, size_t len);
-int buf_append_str(struct buf *b, struct str s);
-int buf_append_char(struct buf *b, char c);
+/* The rare half of the appends below: makes room for len more bytes and a NUL. 0 or the failure. */
+int buf_grow(struct buf *b, size_t len);
+static inline int buf_ensure(struct buf *b, size_t len)
+{
+	return !b->failed && b->room - b->len > len ? 0 : buf_grow(b, len);
+}
+static inline int buf_append(struct buf *b, const void *data, size_t len)
+{
+	int code = buf_ensure(b, len);
+
+	if (code)
+		return code;
+	if (len)
+		memcpy(b->ptr + b->len, data, len);
+	b->len += len;
+	b->ptr[b->len] = '\0';
+	return 0;
+}
+static inline int buf_append_str(struct buf *b, struct str s)
+{
+	return buf_append(b, s.ptr, s.len);
+}
+static inline int buf_append_char(struct buf *b, char c)
+{
+	return buf_append(b, &c, 1);
+}
 int buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 int buf_vprintf(struct buf *b, const char *format, va_list args) PRINTF_LIKE(2, 0);
 /* Gives memory beyond `room` bytes back, as far as the content allows. Cannot fail: at worst the memory stays. */
 void buf_shrink(struct buf *b, size_t room);
 /* Makes room for len more bytes and returns where they go (then call buf_commit), or NULL. */
-char *buf_reserve(struct buf *b, size_t len) WARN_UNUSED;
-void buf_commit(struct buf *b, size_t len);
+WARN_UNUSED static inline char *buf_reserve(struct buf *b, size_t len)
+{
+	return buf_ensure(b, len) ? NULL : b->ptr + b->len;
+}
+static inline void buf_commit(struct buf *b, size_t len)
+{
+	assert(len == 0 || b->room - b->len > len);
+	b->len += len;
+	if (b->ptr)
+		b->ptr[b->len] = '\0';
+}
 void buf_consume(struct buf *b, size_t len); /* drops the first len bytes */
 static inline struct str buf_str(const struct buf *b)
 {

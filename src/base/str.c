@@ -27,11 +27,6 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-bool str_eq(struct str a, struct str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 static bool eq_nocase(const char *a, const char *b, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

@@ -40,7 +40,10 @@ static inline struct str str_of(const char *ptr, size_t len)
 	return (struct str){ ptr, len };
 }
 
-bool str_eq(struct str a, struct str b);
+static inline bool str_eq(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
 int str_cmp(struct str a, struct str b);
 bool str_starts_with(struct str s, struct str prefix);
