@@ -397,6 +397,16 @@ def test_a_batch_of_a_distributed_map(lambdas):
         assert answers(api.invoke({"BatchInput": shared, "Items": items}).json) == ["re: q0", "re: q1", "re: q2"]
 
 
+def test_an_answer_that_step_functions_would_refuse_goes_to_the_store(lambdas, bucket):
+    with Peer([reply(200, chat("x" * 300000))]) as peer:
+        shared = payload(peer.url)
+        event = {"BatchInput": {"connector": shared["connector"]}, "Items": shared["datasets"]}
+        assert len(answers(lambdas(peer).invoke(event).json)[0]) == 300000, "without a store there is nothing better to do"
+        one = lambdas(peer, **stored_in(bucket)).invoke(event)
+        assert one.json == {"success": True, "id": one.id, "result": "s3://results/runs/%s.json" % one.id}
+        assert len(answers(objects(bucket)["/results/runs/%s.json" % one.id])[0]) == 300000
+
+
 def test_messages_of_a_queue_are_stored_and_only_what_failed_comes_back(lambdas, bucket):
     with Peer([by_query]) as peer:
         api = lambdas(peer, **stored_in(bucket))
@@ -409,6 +419,14 @@ def test_messages_of_a_queue_are_stored_and_only_what_failed_comes_back(lambdas,
         assert kept["/results/runs/m2.json"] == {"success": False, "error": "No datasets provided"}
         line = [l for l in api.logs if l["event"] == "invocation"][0]
         assert (line["messages"], line["failedMessages"], line["stored"], line["ok"]) == (4, 2, 4, 2)
+
+
+def test_many_messages(lambdas):
+    with Peer([by_query]) as peer:
+        api = lambdas(peer, FAIRFORGE_DISCARD_RESULTS="1")
+        one = api.invoke(sqs_event(*["{" if i % 50 == 7 else payload(peer.url, dataset(batch(query="q%d" % i))) for i in range(400)]))
+        assert failures(one) == ["m%d" % i for i in range(7, 400, 50)]
+        assert sorted(json.loads(r["body"])["messages"][-1]["content"] for r in peer.requests) == sorted("q%d" % i for i in range(400) if i % 50 != 7)
 
 
 def test_messages_run_side_by_side(lambdas):
@@ -530,6 +548,14 @@ def test_what_is_done_is_answered_before_the_deadline(lambdas):
         assert api.exits == []
 
 
+def test_the_operators_own_deadline_holds(lambdas):
+    with Peer([Silence()]) as silent:
+        api = lambdas(silent, FAIRFORGE_DEADLINE_MS="300")
+        assert "deadline" in answers(api.invoke(payload(silent.url), timeout=3600).json)[0]
+        # A payload may lower it, too.
+        assert "deadline" in answers(lambdas(silent).invoke({**payload(silent.url), "options": {"deadline_ms": 300}}, timeout=3600).json)[0]
+
+
 def test_a_deadline_that_has_passed_is_answered_all_the_same(lambdas):
     past = lambda o: [("Lambda-Runtime-Aws-Request-Id", o.id), ("Lambda-Runtime-Deadline-Ms", "1")]
     with Peer([Silence()]) as silent:
@@ -647,6 +673,19 @@ def test_nothing_of_an_invocation_is_left_for_the_next(lambdas):
         assert key in answers(api.invoke(payload(peer.url, params={"api_key": "another-key-of-somebody"})).json)[0], \
             "the scrubber still knows a key of an invocation that is over"
         assert answers(api.invoke(payload(peer.url, params={"api_key": key})).json) == ["4"]
+
+
+def test_what_a_provider_asked_for_holds_for_that_key_alone(lambdas):
+    wait = reply(429, {"error": {"message": "slow down"}}, {"retry-after": "100"})
+    with Peer([lambda r: wait if b"impatient" in r["body"] else by_query(r)]) as peer:
+        api = lambdas(peer)
+        ask = lambda q, key, **more: payload(peer.url, dataset(batch(query=q)), params={"api_key": key, "max_retries": 1}, **more)
+        assert "slow down" in answers(api.invoke(ask("impatient", "key-of-one-tenant"), timeout=2).json)[0]
+        asked = len(peer.requests)
+        # It said when it wants to be asked again: asking before that would be refused, and may count against the tenant.
+        assert "deadline" in answers(api.invoke(ask("again", "key-of-one-tenant"), timeout=2).json)[0]
+        assert len(peer.requests) == asked
+        assert answers(api.invoke(ask("other", "key-of-another-tenant")).json) == ["re: other"]
 
 
 def test_an_invocation_that_was_cut_off_by_its_deadline_leaves_no_turn_behind(lambdas):

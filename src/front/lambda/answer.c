@@ -3,12 +3,14 @@
  *
  * The limit of RUNTIME_MAX_BYTES counts what is posted; an envelope quotes its body, so only writing it tells its size. Hence: write under a cap, and when
  * the cap is met, give the document to the store and post where it is; without a store, post why there is none. Those are small and cannot meet it.
+ * The answer to a distributed map has a smaller cap where there is a store: Step Functions would fail the whole child for a large one.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "front/lambda/task.h"
 
-#define SENTENCE_MAX ((size_t)16 << 10)
+#define SENTENCE_MAX  ((size_t)16 << 10)
+#define MAP_MAX_BYTES ((size_t)250000) /* Step Functions takes 256 KiB a state, its own words about the call included */
 
 /* Takes what posting said: an invocation that is over is no reason to end. */
 static int posted(struct task *t, int r, const struct error *err, size_t bytes)
@@ -112,13 +114,18 @@ static int answer_plain_error(struct task *t, int status, struct str json)
 	return r;
 }
 
-/* Writes the answer under the platform's cap: 0, FF_ETOOBIG, FF_ENOMEM. */
+static size_t cap_of(const struct task *t)
+{
+	return t->event.kind == EVENT_MAP && t->in->store ? MAP_MAX_BYTES : RUNTIME_MAX_BYTES;
+}
+
+/* Writes the answer under its cap: 0, FF_ETOOBIG, FF_ENOMEM. */
 static int write_document(const struct task *t, int status, struct str json, struct buf *out)
 {
 	struct event_headers headers = headers_of(t);
 	int r;
 
-	buf_init(out, RUNTIME_MAX_BYTES);
+	buf_init(out, cap_of(t));
 	if (event_is_http(&t->event))
 		r = event_write_http(&t->event, status, json, &headers, out);
 	else
@@ -176,8 +183,7 @@ static int answer_too_large(struct task *t, struct str json)
 		        "The answer is larger than the 6 MiB that Lambda hands over: send fewer datasets in one request. (The "
 		        "operator can have large answers stored: FAIRFORGE_RESULT_URI.)");
 	if (!answer_store(t, str_from(t->invocation->id), json))
-		return answer_problem(t, 500,
-		                      "The answer is larger than the 6 MiB that Lambda hands over, and it could not be stored.");
+		return answer_problem(t, 500, "The answer is too large to be handed over, and it could not be stored.");
 	return answer_stored(t, 200);
 }
 

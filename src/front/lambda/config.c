@@ -120,6 +120,9 @@ int config_read(config_env_fn env, void *env_user, struct config *ret, struct er
 	/* The platform's own variables: what is odd there counts as unknown. */
 	if (arg_u64(value_of(env, env_user, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 1, (uint64_t)1 << 20, &number))
 		c.memory_bytes = (size_t)number << 20;
+	/* What is wrong with an option, config_check_library says. */
+	if (!arg_u64(value_of(env, env_user, "FAIRFORGE_DEADLINE_MS"), 1, UINT64_MAX, &c.deadline_ms))
+		c.deadline_ms = 0;
 	c.one_at_a_time = !arg_u64(value_of(env, env_user, "AWS_LAMBDA_MAX_CONCURRENCY"), 2, UINT32_MAX, &number);
 	*ret = c;
 	return 0;

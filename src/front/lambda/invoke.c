@@ -65,9 +65,12 @@ void task_set_budget(struct task *t, bool gateway, size_t puts)
 	budget_set(&t->budget, &terms);
 }
 
-static void start(struct task *t, struct door_run *d)
+/* The deadline that a door gives takes the place of the operator's option, so the sooner of the two is given. */
+void task_start(const struct task *t, struct door_run *d)
 {
-	door_start(d, budget_run_ms(&t->budget, clock_monotonic_us()));
+	uint64_t run_ms = budget_run_ms(&t->budget, clock_monotonic_us()), most_ms = t->in->config->deadline_ms;
+
+	door_start(d, !run_ms || (most_ms && most_ms < run_ms) ? most_ms : run_ms);
 }
 
 static void drive(struct task *t, const struct door_run *d)
@@ -81,7 +84,7 @@ static void drive(struct task *t, const struct door_run *d)
 static int run_and_answer(struct task *t, struct door_run *d)
 {
 	task_set_budget(t, event_is_gateway(&t->event), 0);
-	start(t, d);
+	task_start(t, d);
 	drive(t, d);
 	return answer_document(t, door_status(d), door_body(d));
 }
@@ -96,7 +99,7 @@ static int run_later(struct task *t, struct door_run *d)
 		        "The result of an asynchronous run must be stored, and this function has no place for it: leave "
 		        "\"async\" out, or have the operator set FAIRFORGE_RESULT_URI.");
 	task_set_budget(t, false, 1);
-	start(t, d);
+	task_start(t, d);
 	if (door_done(d)) /* refused: its sender still listens */
 		return answer_document(t, door_status(d), door_body(d));
 	r = answer_stored(t, 202);
@@ -132,7 +135,7 @@ static int run_for_nobody(struct task *t, struct door_run *d)
 		            "FAIRFORGE_RESULT_URI=s3://bucket/prefix to have results stored, or FAIRFORGE_DISCARD_RESULTS=1 "
 		            "when nobody needs them."));
 	task_set_budget(t, false, t->in->store ? 1 : 0);
-	start(t, d);
+	task_start(t, d);
 	drive(t, d);
 	return answer_nobody(t, d, !t->in->store || answer_store(t, str_from(t->invocation->id), door_body(d)));
 }

@@ -13,6 +13,9 @@
  *   SQS                     each record, side by side; FIFO: one by one, until   the responses go to the store; batchItemFailures
  *                           the first failure
  *
+ * An answer that is too large for its reader (6 MiB; 250,000 bytes for Step Functions) goes to the store, where there is one, and the answer says where it is:
+ * 200 {"success": true, "id", "result"}.
+ *
  * Nothing outlives an invocation but what speeds up the next one and was learnt from providers, not from payloads: connections, the CA store, and of an
  * origin with its key how many turns it bears and how long it asked to be left alone (at most two minutes).
  */

@@ -15,8 +15,9 @@ struct messages {
 	struct task *task;
 	struct door_run **runs; /* by item; NULL: not begun, or refused without one */
 	bool *failed;
-	size_t begun; /* items looked at */
-	size_t width;
+	size_t begun;                 /* items looked at */
+	size_t running[SIDE_BY_SIDE]; /* items whose runs are not done */
+	size_t running_count, width;
 };
 
 static const struct event_item *item_at(const struct messages *m, size_t i)
@@ -35,16 +36,18 @@ static void begin(struct messages *m)
 	if (!item->body.ptr || budget_run_is_over(&m->task->budget, now_us) ||
 	    task_door(m->task, item->body, MIN(m->width, m->task->event.item_count), &m->runs[i]))
 		return;
-	door_start(m->runs[i], budget_run_ms(&m->task->budget, now_us));
+	task_start(m->task, m->runs[i]);
+	m->running[m->running_count++] = i;
 }
 
-static size_t running(const struct messages *m)
+static void forget_done(struct messages *m)
 {
-	size_t count = 0;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < m->begun; i++)
-		count += m->runs[i] && !door_done(m->runs[i]);
-	return count;
+	for (size_t i = 0; i < m->running_count; i++)
+		if (!door_done(m->runs[m->running[i]]))
+			m->running[kept++] = m->running[i];
+	m->running_count = kept;
 }
 
 static bool ended_badly(const struct messages *m, size_t i)
@@ -53,9 +56,10 @@ static bool ended_badly(const struct messages *m, size_t i)
 }
 
 /* A FIFO queue's records after one that failed wait for it. */
-static bool may_begin(const struct messages *m)
+static bool may_begin(struct messages *m)
 {
-	if (m->begun == m->task->event.item_count || running(m) >= m->width)
+	forget_done(m);
+	if (m->begun == m->task->event.item_count || m->running_count >= m->width)
 		return false;
 	return !m->task->event.is_fifo || !m->begun || !ended_badly(m, m->begun - 1);
 }
@@ -65,7 +69,7 @@ static void run_all(struct messages *m)
 	for (;;) {
 		while (may_begin(m))
 			begin(m);
-		if (!running(m))
+		if (!m->running_count)
 			return;
 		ff_engine_wait(m->task->in->engine, -1);
 	}

@@ -32,6 +32,8 @@ struct task {
 int task_door(struct task *t, struct str payload, size_t runs, struct door_run **ret) WARN_UNUSED;
 /* Fixes how long runs may take, from now. puts: results to be stored afterwards. */
 void task_set_budget(struct task *t, bool gateway, size_t puts);
+/* Starts it with what is left of that. */
+void task_start(const struct task *t, struct door_run *d);
 
 /* ---- answer.c: 0, or negative: the process must end ---- */
 
