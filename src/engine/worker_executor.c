@@ -35,11 +35,16 @@ struct str worker_text(struct worker_executor *x, struct arena *arena, struct st
 	return r ? STR("out of memory while a message was read") : copy;
 }
 
-void worker_label(const struct worker *w, char *out, size_t size)
+const char *worker_label(struct worker *w)
 {
 	const char *name = w->x->name;
+	bool named = *name != '\0';
 
-	(void)snprintf(out, size, *name ? "Worker %u (%s)" : "Worker %u", w->index, name);
+	if (*w->label && w->label_has_name == named)
+		return w->label;
+	(void)snprintf(w->label, sizeof(w->label), named ? "Worker %u (%s)" : "Worker %u", w->index, name);
+	w->label_has_name = named;
+	return w->label;
 }
 
 /* ---- attempts that ended ---- */
@@ -117,7 +122,7 @@ void worker_job_free(struct worker_job *job)
 	struct worker *w = job->worker;
 
 	for (size_t i = 0; w && i < job->count; i++)
-		map_remove(&w->calls, str_of((const char *)&job->calls[i].id, sizeof(job->calls[i].id)));
+		id_map_remove(&w->calls, job->calls[i].id);
 	if (w)
 		w->busy--;
 	list_remove(&job->link);

@@ -15,7 +15,7 @@
 #define FF_ENGINE_WORKER_INTERNAL_H
 
 #include "base/list.h"
-#include "base/map.h"
+#include "base/id_map.h"
 #include "engine/worker_executor.h"
 #include "engine/worker_line.h"
 
@@ -92,9 +92,9 @@ struct worker {
 	uint64_t serial; /* of its process, never used twice */
 	enum worker_state state;
 	struct child *child;
-	struct timer timer; /* DOWN: start; STARTING: no welcome; else the first abandoned job */
-	struct buf line;    /* the beginning of a line */
-	struct map calls;   /* id → struct worker_call */
+	struct timer timer;  /* DOWN: start; STARTING: no welcome; else the first abandoned job */
+	struct buf line;     /* the beginning of a line */
+	struct id_map calls; /* id → struct worker_call */
 	uint64_t next_id;
 	struct list jobs, abandoned, queue;
 	uint32_t busy;          /* jobs and abandoned */
@@ -106,6 +106,8 @@ struct worker {
 	char last_words[WORKER_LAST_WORDS + 1];
 	uint64_t log_from_us; /* when the log allows the next line, less the burst */
 	uint64_t unlogged;
+	bool label_has_name; /* `label` was made when the name was known */
+	char label[WORKER_NAME_MAX_BYTES + 24];
 };
 
 struct worker_executor {
@@ -145,8 +147,8 @@ static inline uint64_t worker_now_us(const struct worker_executor *x)
 void worker_attempt_ended(struct worker_executor *x, struct attempt *a);
 /* With a sentence of ours, copied to the attempt's arena and scrubbed. */
 void worker_attempt_failed(struct worker_executor *x, struct attempt *a, const struct attempt_result *result);
-/* "Worker 1 (name)", into out. */
-void worker_label(const struct worker *w, char *out, size_t size);
+/* "Worker 1 (name)". */
+const char *worker_label(struct worker *w);
 /* The text in the arena, scrubbed; a static sentence when memory is short. */
 struct str worker_text(struct worker_executor *x, struct arena *arena, struct str text);
 
@@ -195,7 +197,7 @@ void worker_session_free(struct executor *e, void *session);
 void worker_session_start(struct worker_session *s, struct attempt *a);
 void worker_session_cancel(struct worker_session *s, struct attempt *a);
 /* A reply to a call. */
-void worker_session_reply(struct worker_session *s, struct worker_call *call, const struct json *reply, const struct worker *w);
+void worker_session_reply(struct worker_session *s, struct worker_call *call, const struct json *reply, struct worker *w);
 /* A call ends without a reply. The error is any text. */
 void worker_session_fail(struct worker_session *s, struct worker_call *call, const struct attempt_result *result);
 /* Its job is over: what it did not finish may need another one. */

@@ -98,7 +98,7 @@ static int number_calls(struct worker *w, struct worker_job *job)
 		struct worker_call *call = &job->calls[i];
 
 		call->id = w->next_id++;
-		if (map_put(&w->calls, str_of((const char *)&call->id, sizeof(call->id)), call, NULL))
+		if (id_map_put(&w->calls, call->id, call))
 			return FF_ENOMEM;
 	}
 	return 0;

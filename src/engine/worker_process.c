@@ -109,11 +109,9 @@ static void deliver(struct worker *w, struct worker_call *call, const struct jso
 {
 	struct worker_executor *x = w->x;
 	struct attempt *a = call->attempt;
-	char label[2 * WORKER_NAME_MAX_BYTES];
-	struct worker_reader how = { label, x->config.scrubber };
+	struct worker_reader how = { worker_label(w), x->config.scrubber };
 	double elapsed_ms = -1;
 
-	worker_label(w, label, sizeof(label));
 	call->attempt = NULL;
 	if (worker_reply_read(reply, &a->dataset->batches[a->batch], &how, a->arena, &a->result, &elapsed_ms))
 		a->result = (struct attempt_result){ .outcome = OUTCOME_TRANSPORT,
@@ -166,7 +164,7 @@ static void take_stray(struct worker *w, uint64_t id)
 
 static struct worker_call *find_call(const struct worker *w, uint64_t id)
 {
-	return map_get(&w->calls, str_of((const char *)&id, sizeof(id)));
+	return id_map_get(&w->calls, id);
 }
 
 static void take_reply(struct worker *w, const struct worker_message *m)
@@ -184,8 +182,7 @@ static void take_dataset_end(struct worker *w, const struct worker_message *m)
 	struct worker_executor *x = w->x;
 	struct worker_call *call = find_call(w, m->id + 1);
 	struct worker_job *job = call && call->job->id == m->id ? call->job : NULL;
-	char label[2 * WORKER_NAME_MAX_BYTES];
-	struct worker_reader how = { label, x->config.scrubber };
+	struct worker_reader how = { worker_label(w), x->config.scrubber };
 	struct attempt_result result = { .outcome = OUTCOME_BAD_REPLY,
 		                         .error = STR("The worker ended the dataset without a reply for this batch."),
 		                         .usage = USAGE_UNKNOWN,
@@ -201,7 +198,6 @@ static void take_dataset_end(struct worker *w, const struct worker_message *m)
 		return;
 	}
 	note_life(w);
-	worker_label(w, label, sizeof(label));
 	if (worker_dataset_end_read(&m->json, &how, &x->arena, &result, &failed))
 		result.error = STR("out of memory while the end of the dataset was read");
 	worker_job_fail(x, job, &result);
@@ -415,7 +411,7 @@ static void bury(struct worker *w)
 void worker_process_down(struct worker *w, enum outcome outcome, const char *clause)
 {
 	struct worker_executor *x = w->x;
-	char label[2 * WORKER_NAME_MAX_BYTES], text[CLAUSE_BYTES + sizeof(label)];
+	char text[CLAUSE_BYTES + sizeof(w->label)];
 	struct attempt_result result = { .outcome = outcome,
 		                         .retryable = outcome == OUTCOME_TRANSPORT,
 		                         .unreachable = !w->answered,
@@ -423,8 +419,7 @@ void worker_process_down(struct worker *w, enum outcome outcome, const char *cla
 		                         .hint_ms = -1 };
 	bool welcomed = w->state != WORKER_STARTING, retired = w->state == WORKER_RETIRED;
 
-	worker_label(w, label, sizeof(label));
-	(void)snprintf(text, sizeof(text), "%s: it %s.", label, clause);
+	(void)snprintf(text, sizeof(text), "%s: it %s.", worker_label(w), clause);
 	result.error = str_from(text);
 	log_info(x->config.logger, "%s", text);
 	note_start_error(x, clause);
@@ -456,7 +451,7 @@ struct worker *worker_new(struct worker_executor *x, unsigned index)
 	w->next_id = 1;
 	timer_init(&w->timer, timer_fired);
 	buf_init(&w->line, WORKER_LINE_MAX_BYTES);
-	map_init(&w->calls);
+	id_map_init(&w->calls);
 	list_init(&w->link);
 	list_init(&w->jobs);
 	list_init(&w->abandoned);
@@ -492,7 +487,7 @@ void worker_free(struct worker *w)
 	timers_unreserve(timers, 1);
 	list_remove(&w->link);
 	buf_release(&w->line);
-	map_release(&w->calls);
+	id_map_release(&w->calls);
 	mem_free(w);
 }
 

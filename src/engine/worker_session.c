@@ -136,14 +136,12 @@ static struct arena *arena_for(struct worker_session *s, size_t batch)
 	return s->batches[batch].waiting ? s->batches[batch].waiting->arena : &s->arena;
 }
 
-void worker_session_reply(struct worker_session *s, struct worker_call *call, const struct json *reply, const struct worker *w)
+void worker_session_reply(struct worker_session *s, struct worker_call *call, const struct json *reply, struct worker *w)
 {
-	char label[2 * WORKER_NAME_MAX_BYTES];
-	struct worker_reader how = { label, s->x->config.scrubber };
+	struct worker_reader how = { worker_label(w), s->x->config.scrubber };
 	struct attempt_result result;
 	double elapsed_ms = -1;
 
-	worker_label(w, label, sizeof(label));
 	if (worker_reply_read(reply, &s->dataset->batches[call->batch], &how, arena_for(s, call->batch), &result, &elapsed_ms))
 		result = (struct attempt_result){ .outcome = OUTCOME_TRANSPORT,
 			                          .error = STR("out of memory while the reply was read"),

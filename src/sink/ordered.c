@@ -40,8 +40,8 @@ struct answer {
 };
 
 struct waiting {
-	struct heap_node node;  /* the heap orders by index: that is its "deadline" */
-	uint64_t index;         /* its bytes are the map's key */
+	struct heap_node node; /* the heap orders by index: that is its "deadline" */
+	uint64_t index;
 	struct arena arena;     /* answers and their text */
 	struct answer *answers; /* one a batch; NULL until one had to wait */
 	size_t batches_written; /* batches 0 … batches_written-1 are in the document */
@@ -59,11 +59,6 @@ static struct ordered *ordered_of(struct sink *s)
 
 /* ---- the datasets that are not written yet ---- */
 
-static struct str index_key(const uint64_t *index)
-{
-	return str_of((const char *)index, sizeof *index);
-}
-
 static void waiting_free(struct waiting *w)
 {
 	arena_release(&w->arena);
@@ -74,7 +69,7 @@ static void waiting_free(struct waiting *w)
 /* The dataset's entry, a new one when it has none; NULL when memory is short. */
 static struct waiting *waiting_get(struct ordered *o, uint64_t index)
 {
-	struct waiting *w = map_get(&o->open, index_key(&index));
+	struct waiting *w = id_map_get(&o->open, index);
 
 	if (w)
 		return w;
@@ -82,7 +77,7 @@ static struct waiting *waiting_get(struct ordered *o, uint64_t index)
 	if (!w)
 		return NULL;
 	w->index = index;
-	if (heap_reserve(&o->order, o->order.count + 1) || map_put(&o->open, index_key(&w->index), w, NULL)) {
+	if (heap_reserve(&o->order, o->order.count + 1) || id_map_put(&o->open, index, w)) {
 		waiting_free(w);
 		return NULL;
 	}
@@ -100,7 +95,7 @@ static struct waiting *waiting_first(const struct ordered *o)
 static void waiting_remove(struct ordered *o, struct waiting *w)
 {
 	heap_disarm(&o->order, &w->node);
-	map_remove(&o->open, index_key(&w->index));
+	id_map_remove(&o->open, w->index);
 	waiting_free(w);
 }
 
@@ -484,7 +479,7 @@ static void ordered_free(struct sink *s)
 
 	while ((w = waiting_first(o)))
 		waiting_remove(o, w);
-	map_release(&o->open);
+	id_map_release(&o->open);
 	heap_release(&o->order);
 	arena_release(&o->summary_arena);
 	buf_release(&o->scratch);
@@ -510,7 +505,7 @@ int ordered_new(const struct ordered_format *format, const struct sink_output *o
 	o->indent = indent;
 	out_init(&o->out, out);
 	buf_init(&o->scratch, SIZE_MAX);
-	map_init(&o->open);
+	id_map_init(&o->open);
 	heap_init(&o->order);
 	arena_init(&o->summary_arena);
 	*ret = &o->base;

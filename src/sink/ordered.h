@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/heap.h"
-#include "base/map.h"
+#include "base/id_map.h"
 #include "sink/out.h"
 #include "sink/sink.h"
 #include "model/json.h"
@@ -42,10 +42,10 @@ struct ordered {
 	struct json_writer at_dataset; /* as it stands where a dataset may begin, no comma before it */
 	struct json_writer at_batch;   /* the same for a batch */
 	struct buf scratch;
-	struct map open;   /* index → struct waiting, of all that are not written */
-	struct heap order; /* the same by index */
-	size_t next;       /* index of the dataset that is to be written next: the head */
-	size_t written;    /* datasets in the document */
+	struct id_map open; /* index → struct waiting, of all that are not written */
+	struct heap order;  /* the same by index */
+	size_t next;        /* index of the dataset that is to be written next: the head */
+	size_t written;     /* datasets in the document */
 	struct arena summary_arena;
 	struct summary_line *first_summary, *last_summary; /* of the written ones */
 	uint64_t now_us, flushed_us;                       /* by the stamps of the records */

@@ -83,8 +83,10 @@ static void count_outcome(struct run_watch *w, const char *word)
 	struct ff_outcome_info info;
 
 	for (size_t i = 0; i < ARRAY_SIZE(w->outcome_counts) && ff_outcome_at(i, &info) == 0; i++)
-		if (!strcmp(info.word, word))
+		if (!strcmp(info.word, word)) {
 			w->outcome_counts[i]++;
+			return;
+		}
 }
 
 /* A turn that the end of the run left over; one that could not be sent for a reason of its own is a failure to tell. */
