@@ -22,22 +22,24 @@ static void put_text(struct buf *out, struct str key, struct str value)
 
 static void put_int(struct buf *out, struct str key, uint64_t value)
 {
-	char digits[20], *at = digits + sizeof(digits);
+	char digits[20], *at = digits + sizeof(digits), *to = buf_reserve(out, key.len + sizeof(digits));
+	size_t count;
 
+	if (!to)
+		return;
 	do
 		*--at = (char)('0' + value % 10);
 	while ((value /= 10) != 0);
-	buf_append_str(out, key);
-	buf_append(out, at, (size_t)(digits + sizeof(digits) - at));
+	count = (size_t)(digits + sizeof(digits) - at);
+	memcpy(to, key.ptr, key.len);
+	memcpy(to + key.len, at, count);
+	buf_commit(out, key.len + count);
 }
 
 static void put_value(struct buf *out, struct str key, const struct json *value)
 {
-	struct json_writer w;
-
 	buf_append_str(out, key);
-	json_writer_init(&w, out, 0);
-	json_value(&w, value);
+	json_append_value(out, value);
 }
 
 static void put_timeout(struct buf *out, int64_t timeout_ms)

@@ -120,6 +120,7 @@ void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, struct str key);
+void json_plain_key(struct json_writer *w, struct str key);    /* the same for a name of ours: nothing in it is to be escaped */
 void json_string(struct json_writer *w, struct str value);     /* ill-formed UTF-8 is written as U+FFFD */
 void json_number_text(struct json_writer *w, struct str text); /* text must be a JSON number */
 void json_int(struct json_writer *w, int64_t value);
@@ -133,5 +134,7 @@ void json_value(struct json_writer *w, const struct json *v); /* a whole value, 
 size_t json_format_double(double value, char out[32]);
 /* Appends one string as a JSON string literal with its quotes. */
 void json_append_quoted(struct buf *out, struct str value);
+/* Appends a whole value, compact. */
+void json_append_value(struct buf *out, const struct json *v);
 
 #endif

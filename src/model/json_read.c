@@ -146,28 +146,33 @@ static void *grow(void *stack, const void *first, size_t *room, size_t size)
 	return bigger;
 }
 
-static int push_item(struct reader *r, struct json value)
+static int grow_items(struct reader *r)
 {
-	if (r->item_count == r->item_room) {
-		struct json *bigger = grow(r->items, r->first_items, &r->item_room, sizeof(*r->items));
-		if (!bigger)
-			return out_of_memory(r);
-		r->items = bigger;
-	}
-	r->items[r->item_count++] = value;
+	struct json *bigger = grow(r->items, r->first_items, &r->item_room, sizeof(*r->items));
+	if (!bigger)
+		return out_of_memory(r);
+	r->items = bigger;
 	return 0;
 }
 
-static int push_key(struct reader *r, struct str key)
+static int grow_keys(struct reader *r)
 {
-	if (r->key_count == r->key_room) {
-		struct str *bigger = grow(r->keys, r->first_keys, &r->key_room, sizeof(*r->keys));
-		if (!bigger)
-			return out_of_memory(r);
-		r->keys = bigger;
-	}
-	r->keys[r->key_count++] = key;
+	struct str *bigger = grow(r->keys, r->first_keys, &r->key_room, sizeof(*r->keys));
+	if (!bigger)
+		return out_of_memory(r);
+	r->keys = bigger;
 	return 0;
+}
+
+/* Room for the next item: the value is built in its place, and counts when `item_count` does. */
+static inline int make_room_for_item(struct reader *r)
+{
+	return r->item_count < r->item_room ? 0 : grow_items(r);
+}
+
+static inline int make_room_for_key(struct reader *r)
+{
+	return r->key_count < r->key_room ? 0 : grow_keys(r);
 }
 
 static int push_frame(struct reader *r, bool object)
@@ -186,20 +191,30 @@ static int push_frame(struct reader *r, bool object)
 
 /* ---- scalars ---- */
 
-static void skip_space(struct reader *r)
+static void skip_spaces(struct reader *r)
 {
 	static const uint64_t eight_spaces = JSON_LEX_ONES * ' ';
 	const char *p = r->p;
 	while (p < r->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
 		uint64_t w = 0;
-		while (r->end - p > 8 && (memcpy(&w, p + 1, sizeof(w)), w == eight_spaces))
+		while (r->end - p > 8 && p[1] == ' ' && (memcpy(&w, p + 1, sizeof(w)), w == eight_spaces))
 			p += 8;
 		p++;
 	}
 	r->p = p;
 }
 
-static int read_string(struct reader *r, struct str *ret)
+/* Mostly there is none, or one blank. */
+static inline void skip_space(struct reader *r)
+{
+	if (r->p < r->end && *r->p == ' ')
+		r->p++;
+	if (r->p < r->end && (unsigned char)*r->p <= ' ')
+		skip_spaces(r);
+}
+
+/* A string that is more than plain bytes and a quote. */
+static int read_odd_string(struct reader *r, struct str *ret)
 {
 	struct json_lexed_string s;
 	const char *at;
@@ -220,6 +235,16 @@ static int read_string(struct reader *r, struct str *ret)
 		r->notes->lone_surrogates += s.lone_surrogates;
 	}
 	r->p = s.raw_end + 1;
+	return 0;
+}
+
+static inline int read_string(struct reader *r, struct str *ret)
+{
+	const char *text = r->p + 1, *stop = json_lex_plain(text, r->end);
+	if (stop == r->end || *stop != '"')
+		return read_odd_string(r, ret);
+	*ret = str_of(text, (size_t)(stop - text));
+	r->p = stop + 1;
 	return 0;
 }
 
@@ -311,6 +336,16 @@ static void keep_member(struct reader *r, const struct frame *f, size_t to, size
 	r->keys[f->keys + to] = r->keys[f->keys + from];
 }
 
+/* Mostly none is: then nothing has to move. */
+static bool any_repeated(const struct str *keys, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		for (size_t earlier = 0; earlier < i; earlier++)
+			if (str_eq(keys[earlier], keys[i]))
+				return true;
+	return false;
+}
+
 /* Both drop repeated keys from the top `count` members and return how many are left. */
 static size_t merge_few(struct reader *r, const struct frame *f, size_t count)
 {
@@ -318,7 +353,7 @@ static size_t merge_few(struct reader *r, const struct frame *f, size_t count)
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
 		size_t same = 0;
-		while (same < kept && !(keys[same].len == keys[i].len && memcmp(keys[same].ptr, keys[i].ptr, keys[i].len) == 0))
+		while (same < kept && !str_eq(keys[same], keys[i]))
 			same++;
 		if (same < kept)
 			merge_member(r, f, same, i);
@@ -360,7 +395,7 @@ static int end_object(struct reader *r, const struct frame *f, size_t count, str
 	int code = 0;
 	if (count > FEW_MEMBERS)
 		code = merge_many(r, f, count, &kept);
-	else
+	else if (any_repeated(r->keys + f->keys, count))
 		kept = merge_few(r, f, count);
 	if (code)
 		return code;
@@ -403,7 +438,10 @@ static int end_container(struct reader *r)
 	r->item_count = f->items;
 	r->key_count = f->keys;
 	r->depth--;
-	return push_item(r, value);
+	code = make_room_for_item(r);
+	if (!code)
+		r->items[r->item_count++] = value;
+	return code;
 }
 
 /* ---- the document ---- */
@@ -411,12 +449,12 @@ static int end_container(struct reader *r)
 /* The name of a member and its colon. */
 static int read_name(struct reader *r)
 {
-	struct str key = STR_NULL;
-	int code = read_string(r, &key);
+	int code = make_room_for_key(r);
 	if (!code)
-		code = push_key(r, key);
+		code = read_string(r, &r->keys[r->key_count]);
 	if (code)
 		return code;
+	r->key_count++;
 	skip_space(r);
 	r->in_value = true;
 	if (r->p == r->end)
@@ -461,7 +499,6 @@ static int begin_array(struct reader *r)
 
 static int step_value(struct reader *r)
 {
-	struct json value;
 	int code;
 	skip_space(r);
 	r->in_value = true;
@@ -471,10 +508,13 @@ static int step_value(struct reader *r)
 		return begin_object(r);
 	if (*r->p == '[')
 		return begin_array(r);
-	code = read_scalar(r, &value);
+	code = make_room_for_item(r);
 	if (!code)
-		code = push_item(r, value);
-	return code ? code : STEP_AFTER_VALUE;
+		code = read_scalar(r, &r->items[r->item_count]);
+	if (code)
+		return code;
+	r->item_count++;
+	return STEP_AFTER_VALUE;
 }
 
 static int after_comma(struct reader *r, bool object)

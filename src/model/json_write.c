@@ -335,6 +335,17 @@ void json_key(struct json_writer *w, struct str key)
 	(void)buf_append(w->out, ": ", w->indent ? 2 : 1);
 }
 
+void json_plain_key(struct json_writer *w, struct str key)
+{
+	if (w->indent) {
+		json_key(w, key);
+		return;
+	}
+	assert(!w->after_key && (in_object(w) || w->depth > checked_levels));
+	w->after_key = true;
+	append_plain_key(w, key);
+}
+
 void json_string(struct json_writer *w, struct str value)
 {
 	before_value(w);
@@ -388,15 +399,48 @@ static void write_array(struct json_writer *w, const struct json *v)
 	json_end_array(w);
 }
 
-void json_value(struct json_writer *w, const struct json *v)
+/* All of a value that has neither quotes nor anything inside; ptr is NULL when it has. */
+static struct str bare_text(const struct json *v)
 {
 	switch (v->type) {
-	case JSON_NULL: json_null(w); return;
-	case JSON_FALSE: json_bool(w, false); return;
-	case JSON_TRUE: json_bool(w, true); return;
-	case JSON_NUMBER: json_number_text(w, v->text); return;
-	case JSON_STRING: json_string(w, v->text); return;
-	case JSON_ARRAY: write_array(w, v); return;
-	case JSON_OBJECT: write_object(w, v); return;
+	case JSON_NULL: return STR("null");
+	case JSON_FALSE: return STR("false");
+	case JSON_TRUE: return STR("true");
+	case JSON_NUMBER: return v->text;
+	case JSON_ARRAY: return v->count ? STR_NULL : STR("[]");
+	case JSON_OBJECT: return v->count ? STR_NULL : STR("{}");
+	case JSON_STRING: break;
 	}
+	return STR_NULL;
+}
+
+void json_value(struct json_writer *w, const struct json *v)
+{
+	struct str bare = bare_text(v);
+
+	if (bare.ptr)
+		json_number_text(w, bare);
+	else if (v->type == JSON_STRING)
+		json_string(w, v->text);
+	else if (v->type == JSON_ARRAY)
+		write_array(w, v);
+	else
+		write_object(w, v);
+}
+
+void json_append_value(struct buf *out, const struct json *v)
+{
+	struct str bare = bare_text(v);
+	struct json_writer w;
+
+	if (bare.ptr) {
+		(void)buf_append_str(out, bare);
+		return;
+	}
+	if (v->type == JSON_STRING) {
+		json_append_quoted(out, v->text);
+		return;
+	}
+	json_writer_init(&w, out, 0);
+	json_value(&w, v);
 }

@@ -3,13 +3,13 @@
 
 static void text(struct json_writer *w, struct str key, struct str value)
 {
-	json_key(w, key);
+	json_plain_key(w, key);
 	json_string(w, value);
 }
 
 static void value(struct json_writer *w, struct str key, const struct json *v)
 {
-	json_key(w, key);
+	json_plain_key(w, key);
 	json_value(w, v);
 }
 
