@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/alloc.h"
 #include "model/weight.h"
 
 enum kind {
@@ -158,25 +157,33 @@ static int take_field(struct checker *c, const struct field *f, const struct jso
 	return 0;
 }
 
+/* Index of the field from `from` on, or `to`. */
+static size_t find_name(const struct field *fields, size_t from, size_t to, struct str name)
+{
+	while (from < to && !str_eq(fields[from].name, name))
+		from++;
+	return from;
+}
+
 /*
  * One walk over the members finds all fields: an object with many members is not searched again for each field. Members mostly stand in some
  * fixed order, so a field is looked for behind the last one.
  */
 static void find_fields(const struct json *v, const struct field *fields, size_t count, const struct json **ret_values)
 {
-	size_t at = 0;
+	size_t behind = 0;
 	for (size_t i = 0; i < count; i++)
 		ret_values[i] = NULL;
 	for (uint32_t m = 0; m < v->count; m++) {
-		size_t tries = 0;
-		while (tries < count && !str_eq(fields[at].name, v->members[m].key)) {
-			at = at + 1 < count ? at + 1 : 0;
-			tries++;
+		struct str key = v->members[m].key;
+		size_t at = find_name(fields, behind, count, key);
+		if (at == count) {
+			at = find_name(fields, 0, behind, key);
+			if (at == behind)
+				continue;
 		}
-		if (tries == count)
-			continue;
 		ret_values[at] = &v->members[m].value;
-		at = at + 1 < count ? at + 1 : 0;
+		behind = at + 1;
 	}
 }
 
@@ -255,14 +262,12 @@ int dataset_from_json(struct arena *arena, const struct json *value, const char 
 	struct dataset *d;
 	if (code)
 		return code;
-	d = NEW(struct dataset);
+	d = ARENA_NEW(arena, struct dataset);
 	if (!d)
 		return FF_ENOMEM;
 	code = take_dataset(value, pointer, problems, arena, d);
-	if (code) {
-		mem_free(d);
+	if (code)
 		return code;
-	}
 	d->index = index;
 	d->arena = *arena;
 	arena_init(arena);
@@ -272,10 +277,11 @@ int dataset_from_json(struct arena *arena, const struct json *value, const char 
 
 void dataset_free(struct dataset *d)
 {
+	struct arena own;
 	if (!d)
 		return;
-	arena_release(&d->arena);
-	mem_free(d);
+	own = d->arena;
+	arena_release(&own);
 }
 
 int dataset_check(const struct json *value, const char *pointer, struct problems *problems)

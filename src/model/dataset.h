@@ -26,6 +26,7 @@ struct batch {
 	struct json weight; /* number >= 0 or null; default null. Number text as it leaves (coerced by pydantic's rules) */
 };
 
+/* Lives in its own arena: one block of memory for most of them. */
 struct dataset {
 	struct arena arena;
 	struct str session_id;   /* required string */

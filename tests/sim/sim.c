@@ -148,10 +148,11 @@ int dataset_source_next(struct dataset_source *s, struct problems *problems, str
 		return 0;
 	if (s->next == s->plan.fail_at)
 		return error_set(err, FF_EIO, "tests.jsonl", "The file cannot be read: the disk is gone.");
-	struct dataset *d = NEW(struct dataset);
+	struct arena arena = ARENA_INIT;
+	struct dataset *d = ARENA_NEW(&arena, struct dataset);
 	if (!d)
 		return error_nomem(err);
-	arena_init(&d->arena);
+	d->arena = arena;
 	if (fill_dataset(d, &s->plan, s->next) != 0) {
 		dataset_free(d);
 		return error_nomem(err);

@@ -488,7 +488,7 @@ static int load_everything(void)
 static void memory_that_runs_out_is_an_error(void **state)
 {
 	(void)state;
-	assert_true(fault_loop(load_everything) > 3);
+	assert_true(fault_loop(load_everything) >= 3); /* a block of each arena, the first problem */
 }
 
 int main(void)
