@@ -231,7 +231,12 @@ static int origin_get(struct http_curl *t, const struct route *route, struct ori
 		code = trust_get(t, str_from(route->cafile), route->insecure, &trust, err);
 	if (code)
 		return code;
-	buf_printf(&key, "%s\n%d%d\n%s\n%s", parts.origin, route->http11, route->insecure, route->cafile, route->proxy);
+	buf_append_str(&key, str_from(parts.origin));
+	buf_append_str(&key, route->http11 ? STR("\n1") : STR("\n0"));
+	buf_append_str(&key, route->insecure ? STR("1\n") : STR("0\n"));
+	buf_append_str(&key, str_from(route->cafile));
+	buf_append_char(&key, '\n');
+	buf_append_str(&key, str_from(route->proxy));
 	if (buf_failed(&key))
 		return error_nomem(err);
 	*ret = map_get(&t->origins, buf_str(&key));

@@ -165,17 +165,25 @@ static int get_port(CURLU *u, uint16_t *ret, struct error *err)
 	return 0;
 }
 
+/* Piece by piece: some servers want another URL for every exchange, and a printf into fresh memory formats twice. */
 static int get_origin(struct url_parts *parts, struct error *err)
 {
-	CLEANUP(buf_release) struct buf origin;
-	const char *open = strchr(parts->host, ':') ? "[" : "", *close = *open ? "]" : "";
+	struct buf origin;
+	char port[8];
+	bool ipv6 = strchr(parts->host, ':') != NULL;
 
 	buf_init(&origin, (size_t)URL_MAX_BYTES * 4);
-	buf_printf(&origin, "%s://%s%s%s:%u", parts->scheme, open, parts->host, close, (unsigned)parts->port);
-	if (buf_failed(&origin))
+	buf_append_str(&origin, str_from(parts->scheme));
+	buf_append_str(&origin, ipv6 ? STR("://[") : STR("://"));
+	buf_append_str(&origin, str_from(parts->host));
+	buf_append_str(&origin, ipv6 ? STR("]:") : STR(":"));
+	buf_append(&origin, port, (size_t)snprintf(port, sizeof(port), "%u", (unsigned)parts->port));
+	if (buf_failed(&origin)) {
+		buf_release(&origin);
 		return no_memory(err);
-	parts->origin = mem_strndup(origin.ptr, origin.len);
-	return parts->origin ? 0 : no_memory(err);
+	}
+	parts->origin = origin.ptr; /* the text with its NUL, and its memory */
+	return 0;
 }
 
 int url_curl_parts(CURLU *u, struct url_parts *ret, struct error *err)
