@@ -105,6 +105,7 @@ static size_t process_runs(struct engine *e, uint64_t now_us)
 	return count;
 }
 
+/* What was started leaves when the step is over, and reading on, which a start asks for, can wait until then: the peers work meanwhile. */
 static size_t process_targets(struct engine *e, size_t most, uint64_t now_us)
 {
 	size_t count = 0;
@@ -113,6 +114,7 @@ static size_t process_targets(struct engine *e, size_t most, uint64_t now_us)
 		struct target *t = LIST_ENTRY(node, struct target, dirty_link);
 		size_t started = target_dispatch(t, most - count, now_us);
 		count += started + 1;
+		e->yield |= started > 0;
 		if (count >= most)
 			engine_mark_target(e, t);
 	}
