@@ -20,16 +20,12 @@
 static const char body[] = "{\"model\":\"m\",\"stream\":false,\"messages\":[{\"content\":\"What is the capital of France? Answer "
                            "in one sentence.\",\"role\":\"user\"}]}";
 
-#define LAGS_MAX 1000000
-
 struct bench {
 	struct loop *loop;
 	struct http_transport *transport;
 	struct http_request request;
 	size_t wanted, started, finished, failed;
 	char first_failure[400];
-	uint64_t *lags;
-	size_t lag_count;
 };
 
 struct slot {
@@ -75,23 +71,6 @@ static void start(struct slot *slot)
 	}
 }
 
-static uint64_t note_lag(void *user, uint64_t now_us)
-{
-	struct bench *b = user;
-
-	(void)now_us;
-	if (b->lag_count < LAGS_MAX)
-		b->lags[b->lag_count++] = loop_lag_max_us(b->loop);
-	return CLOCK_NEVER;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static double seconds(struct timeval t)
 {
 	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
@@ -101,20 +80,20 @@ static void report(struct bench *b, double wall)
 {
 	struct rusage used;
 	struct http_curl_stats stats;
+	const struct lag *lag = loop_lag(b->loop);
 	double count = (double)b->finished, user, sys;
 
 	getrusage(RUSAGE_SELF, &used);
 	user = seconds(used.ru_utime) * 1e6 / count;
 	sys = seconds(used.ru_stime) * 1e6 / count;
 	http_curl_stats(b->transport, &stats);
-	qsort(b->lags, b->lag_count, sizeof(*b->lags), by_size);
 	printf("transport %zu requests %.0f/s cpu %.1f us (user %.1f sys %.1f) connections %llu resent %llu shards %llu failed %zu "
 	       "peak %ld KiB "
-	       "pass p50 %llu p99 %llu max %llu us of %zu\n",
+	       "pass p50 %llu p99 %llu max %llu us of %llu\n",
 	       b->finished, count / wall, user + sys, user, sys, (unsigned long long)stats.connections_opened,
 	       (unsigned long long)stats.resent, (unsigned long long)stats.shards, b->failed, used.ru_maxrss,
-	       (unsigned long long)b->lags[b->lag_count / 2], (unsigned long long)b->lags[b->lag_count * 99 / 100],
-	       (unsigned long long)b->lags[b->lag_count - 1], b->lag_count);
+	       (unsigned long long)lag_percentile_us(lag, 50), (unsigned long long)lag_percentile_us(lag, 99),
+	       (unsigned long long)lag->max_us, (unsigned long long)lag->stretches);
 }
 
 static void raise_descriptors(void)
@@ -137,7 +116,6 @@ static void set_up(struct bench *b, const char *url, const char *cafile, bool h2
 	struct http_curl_config config = { .cafile = cafile };
 	struct error err;
 
-	b->lags = calloc(LAGS_MAX, sizeof(*b->lags));
 	b->request = (struct http_request){ .method = STR("POST"),
 		                            .url = str_from(url),
 		                            .headers = headers,
@@ -147,11 +125,10 @@ static void set_up(struct bench *b, const char *url, const char *cafile, bool h2
 		                            .idle_timeout_ms = 600000,
 		                            .total_timeout_ms = 900000,
 		                            .http11 = !h2 };
-	if (!b->lags || loop_new(&b->loop, &err) || http_curl_new(b->loop, &config, &b->transport, &err)) {
-		fprintf(stderr, "transport_bench: %s\n", b->lags ? err.text : "out of memory");
+	if (loop_new(&b->loop, &err) || http_curl_new(b->loop, &config, &b->transport, &err)) {
+		fprintf(stderr, "transport_bench: %s\n", err.text);
 		exit(70);
 	}
-	loop_on_step(b->loop, note_lag, b);
 }
 
 static int run(struct bench *b, size_t flight, bool verbose)
@@ -205,6 +182,5 @@ int main(int argc, char **argv)
 	status = run(&b, flight, verbose);
 	http_curl_free(b.transport);
 	loop_free(b.loop);
-	free(b.lags);
 	return status;
 }
