@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed of the whole program against a textbook libcurl loop, as ratios measured in one run.
 
-Usage: bench/bench.py [--quick] [--rounds N] [--only WORD]      (./dev bench builds first)
+Usage: bench/bench.py [--quick] [--rounds N] [--only WORD] [--python]      (./dev bench builds first)
 
 nginx on loopback answers a fixed chat completion after it has read the request. Both programs send the same requests, in turn
 (A B A B …), each as a whole process: reading the dataset, bookkeeping, parsing and writing the output count for fairforge. For each row the
@@ -9,7 +9,9 @@ median of the pairs' ratios is printed beside its bar. Machines differ and are n
 
 The rows: requests/s and CPU over plain HTTP and TLS; memory; how long the loop was held up (fairforge's own figure, of the end event of --json); 10,000
 in flight against a server that answers each request 2 s after it came (fairforge mock); one turn from exec to exit, and Lambda's bootstrap from exec to
-its first request for an event, each against a bare program that links the same libraries. FAIRFORGE_BUILD names another build folder.
+its first request for an event, each against a bare program that links the same libraries; Python with the reference's imports against bootstrap (--python, in
+.venv-reference, which ./dev bench --python makes); CPU of `fairforge serve` for a run of one batch against the
+sum of its two halves: a bare service on libmicrohttpd and the textbook loop. FAIRFORGE_BUILD names another build folder.
 """
 import argparse
 import json
@@ -28,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from pki import Authority  # noqa: E402  the tests' own certificate authority
 
+REFERENCE_PYTHON = ROOT / ".venv-reference" / "bin" / "python"
 BUILD = pathlib.Path(os.environ.get("FAIRFORGE_BUILD", ROOT / "build"))
 REPLY = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "m",
                     "choices": [{"index": 0, "message": {"role": "assistant", "content": "The capital of France is Paris."}, "finish_reason": "stop"}],
@@ -99,8 +102,9 @@ class Server:
 
 
 class Bench:
-    def __init__(self, server, folder, rounds):
+    def __init__(self, server, folder, rounds, python):
         self.server, self.folder, self.rounds = server, folder, rounds
+        self.python = python  # an interpreter that has what the reference imports; "": none
         self.datasets = {}
 
     def dataset(self, count):
@@ -199,6 +203,8 @@ STALL = ("loop stall p99 over TLS, 64 in flight", 30000)
 SLOW = ("10,000 in flight, reply after 2 s", 10000, 2.0)
 START = "one turn, exec to exit"
 LAMBDA = "Lambda, exec to first event asked"
+REFERENCE = "the same, Python with its imports"
+SERVE = ("POST /run of one batch, 100 clients", 20000, 100)
 
 
 def bench_memory(bench):
@@ -239,11 +245,11 @@ def bench_start(bench):
         (median_ratio(pairs, lambda m: m.wall), *[statistics.median(p[i].wall for p in pairs) * 1e3 for i in (0, 1)]))
 
 
-def first_next(listener, command):
+def first_next(listener, *command):
     """Seconds from exec to the first byte of the request for an event."""
     env = {"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1]}
     start = time.monotonic()
-    pid = os.posix_spawn(command, [command], env)
+    pid = os.posix_spawn(command[0], command, env)
     conn, _ = listener.accept()
     with conn:
         conn.recv(1)
@@ -264,18 +270,89 @@ def bench_lambda(bench):
         (statistics.median(a / b for a, b in pairs), *[statistics.median(p[i] for p in pairs) * 1e3 for i in (0, 1)]))
 
 
+def bench_reference(bench):
+    """The same for the interpreter that the reference's Lambda would have to start."""
+    if not bench.python:
+        return say(REFERENCE, "skipped: ./dev bench --python makes an environment with the reference's imports")
+    ours, theirs = str(BUILD / "bootstrap"), (bench.python, str(ROOT / "bench" / "reference_init.py"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(300)
+        first_next(listener, ours), first_next(listener, *theirs)  # compiles its modules, and into the page cache
+        pairs = [(first_next(listener, *theirs), first_next(listener, ours)) for _ in range(bench.rounds)]
+    return say(REFERENCE, "%6.0f x bootstrap   %.0f ms against %.1f ms" %
+               (statistics.median(a / b for a, b in pairs), *[statistics.median(p[i] for p in pairs) * 1e3 for i in (0, 1)]))
+
+
+class Service:
+    """A server under load: what each request costs it in CPU."""
+
+    def __init__(self, command, find_port, body, **more):
+        self.process, self.body = subprocess.Popen([str(c) for c in command], **more), body
+        self.port = find_port(self.process)
+
+    def _cpu(self):
+        fields = pathlib.Path("/proc/%d/stat" % self.process.pid).read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cpu_each(self, requests, clients):
+        before = self._cpu()
+        subprocess.run([BUILD / "bench" / "post_load", "-n", str(requests), "-c", str(clients), "-p", str(self.port), "-f", self.body], check=True)
+        return (self._cpu() - before) / requests
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def serve_port(log):
+    """The port that `fairforge serve` writes into its log."""
+    def find(process):
+        while "listening" not in log.read_text():
+            if process.poll() is not None:
+                raise SystemExit("fairforge serve does not start: " + log.read_text())
+            time.sleep(0.01)
+        return int(json.loads(log.read_text().splitlines()[0])["url"].rpartition(":")[2])
+    return find
+
+
+def bench_serve(bench):
+    """A service is a server and a client of another one: together they may cost little more than the least that each half can cost."""
+    name, count, clients = SERVE
+    count = count // (10 if bench.rounds == 1 else 1)
+    url, log, body = bench.server.url("plain"), bench.folder / "serve.log", bench.folder / "run.json"
+    batch = {"qa_id": "q", "query": "What is the capital of France?", "assistant": "", "ground_truth_assistant": "Paris."}
+    body.write_text(json.dumps({"connector": {"class_path": "langchain_openai.chat_models.ChatOpenAI", "params": {"model": "m", "base_url": url, "api_key": "sk-bench-0123456789"}},
+                                "datasets": [{"session_id": "s", "assistant_id": "a", "language": "english", "context": "", "conversation": [batch]}]}))
+    env = {"PATH": os.environ["PATH"], "FAIRFORGE_ALLOWED_ORIGINS": url.rpartition("/")[0], "FAIRFORGE_CONCURRENCY": str(clients)}
+    ours, bare = [BUILD / "fairforge", "serve", "--listen", "127.0.0.1:0", "--max-runs", 2 * clients], [BUILD / "bench" / "bare_web"]
+    rounds = []
+    with log.open("w") as err, Service(ours, serve_port(log), body, env=env, stderr=err) as a, \
+            Service(bare, lambda p: int(p.stdout.readline()), body, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as b:
+        for _ in range(bench.rounds + 1):
+            rounds.append((a.cpu_each(count, clients), b.cpu_each(count, clients), Measured(bench.textbook("plain", count, clients), count).cpu_each))
+    rounds = rounds[1:]
+    say(name, "%6.2f x the CPU of both halves (bar <= 1.30)   %.1f us against %.1f us of bare libmicrohttpd and %.1f us of the textbook" %
+        (statistics.median(a / (b + c) for a, b, c in rounds), *[statistics.median(r[i] for r in rounds) * 1e6 for i in range(3)]))
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--rounds", type=int, default=5, help="counted pairs a row")
     ap.add_argument("--quick", action="store_true", help="a tenth of the requests, one pair")
     ap.add_argument("--only", default="", help="rows whose name contains this")
+    ap.add_argument("--python", action="store_true", help="also the row against Python with the reference's imports")
     args = ap.parse_args()
+    if args.python and not REFERENCE_PYTHON.exists():
+        raise SystemExit("There is no %s: ./dev bench --python makes it." % REFERENCE_PYTHON)
     raise_descriptors()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         server = Server(folder)
         try:
-            bench = Bench(server, folder, 1 if args.quick else args.rounds)
+            bench = Bench(server, folder, 1 if args.quick else args.rounds, str(REFERENCE_PYTHON) if args.python else "")
             for title, kind, count, flight, bars in LOADS:
                 if args.only in title:
                     bench_load(bench, title, kind, max(count // 10, 2 * flight) if args.quick else count, flight, bars)
@@ -285,7 +362,8 @@ def main():
             for title, batches in PYTHONS:
                 if args.only in title:
                     bench_python(bench, title, batches)
-            for title, measure in ((MEMORY[0], bench_memory), (STALL[0], bench_stall), (SLOW[0], bench_slow), (START, bench_start), (LAMBDA, bench_lambda)):
+            for title, measure in ((MEMORY[0], bench_memory), (STALL[0], bench_stall), (SLOW[0], bench_slow), (START, bench_start), (LAMBDA, bench_lambda),
+                                   (REFERENCE, bench_reference), (SERVE[0], bench_serve)):
                 if args.only in title:
                     measure(bench)
         finally:
