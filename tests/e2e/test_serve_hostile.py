@@ -17,7 +17,7 @@ from service import Service, read_answer
 
 OK = reply(200, chat("4"))
 HEAD = b"POST /run HTTP/1.1\r\nHost: h\r\n"
-SHORT = ("--client-timeout", "300ms")
+SHORT = ("--client-timeout", "1s")
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +145,13 @@ def test_who_does_not_read_the_answer_is_cut(secure, pki):
     cert, key = pki.make("service")
     flags = ("--tls-cert", cert, "--tls-key", key) if secure else ()
     with Peer([OK]) as peer, Service(*SHORT, *flags, origins=[peer.url], cafile=pki.ca) as service:
+        data = json.dumps(large_payload(peer, 7_500_000)).encode()
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.settimeout(LIMIT_S)
         s.connect((service.host, service.port))
         if secure:
             s = service.tls.wrap_socket(s, server_hostname="localhost")
-        data = json.dumps(large_payload(peer, 7_500_000)).encode()
         s.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(data) + data)
         line = service.event("request", path="/run")
         assert line["status"] == 200 and line["bytes_out"] > 7_500_000, line
@@ -162,19 +162,27 @@ def test_who_does_not_read_the_answer_is_cut(secure, pki):
 def test_a_slow_reader_that_reads_gets_everything():
     """Slower than the timeout, but steadily: size is no offence."""
     with Peer([OK]) as peer, Service(*SHORT, origins=[peer.url]) as service:
+        data = json.dumps(large_payload(peer, 7_500_000)).encode()
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         s.settimeout(LIMIT_S)
         s.connect((service.host, service.port))
-        data = json.dumps(large_payload(peer, 7_500_000)).encode()
         s.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(data) + data)
         got = 0
         while got < 7_500_000:
-            select.select([], [], [], 0.005)
+            select.select([], [], [], 0.02)
             more = s.recv(65536)
             assert more, "cut after %d bytes" % got
             got += len(more)
         s.close()
+
+
+def test_a_connection_whose_client_closed_its_side_does_not_stay():
+    """The end of a stream may come together with the request: it is answered, and the connection closed, long before its timeout."""
+    with Service("--client-timeout", "3600") as service:
+        for _ in range(100):
+            assert b"404 Not Found" in ask(service, b"GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n")
+        service.until("fairforge_http_connections", 1)
 
 
 # ---- size ----

@@ -20,6 +20,7 @@
 
 #define SPARE_LEAST 2u /* connections kept free for the next ones */
 #define SPARE_PART  32u
+#define GONE_US     1000000u /* for what a client sent before it closed its side */
 
 /* ---- arithmetic ---- */
 
@@ -81,15 +82,36 @@ static uint64_t passed(const struct client *c)
 	return c->phase == CLIENT_REPLY || c->phase == CLIENT_IDLE ? tcp_acknowledged(c->fd) - c->acknowledged : 0;
 }
 
+/* libmicrohttpd misses the end of a stream that comes together with data. */
+static bool is_to_be_left(const struct client *c)
+{
+	return c->gone && c->phase != CLIENT_WORK && c->phase != CLIENT_REPLY;
+}
+
 static void on_due(struct timer *t, uint64_t now_us)
 {
 	struct client *c = CONTAINER_OF(t, struct client, timer);
 	uint64_t deadline = client_deadline(c->phase, c->since_us, c->all->timeout_us, passed(c));
 
-	if (deadline > now_us)
+	if (deadline > now_us && !is_to_be_left(c))
 		timer_arm(web_timers(c->all->web), t, deadline);
 	else
 		client_break(c);
+}
+
+static void arm(struct client *c)
+{
+	uint64_t deadline = client_deadline(c->phase, c->since_us, c->all->timeout_us, 0);
+
+	if (is_to_be_left(c))
+		deadline = MIN(deadline, web_now_us(c->all->web) + GONE_US);
+	timer_arm(web_timers(c->all->web), &c->timer, deadline);
+}
+
+void client_gone(struct client *c)
+{
+	c->gone = true;
+	arm(c);
 }
 
 void client_enter(struct client *c, enum client_phase phase)
@@ -102,7 +124,7 @@ void client_enter(struct client *c, enum client_phase phase)
 	list_remove(&c->link);
 	if (waits(phase))
 		list_push_back(&c->all->waiting, &c->link);
-	timer_arm(web_timers(c->all->web), &c->timer, client_deadline(phase, c->since_us, c->all->timeout_us, 0));
+	arm(c);
 }
 
 /* ---- life ---- */

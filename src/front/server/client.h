@@ -56,6 +56,8 @@ struct client *client_new(struct clients *all, struct MHD_Connection *connection
 void client_free(struct client *c);
 struct client *client_of(struct MHD_Connection *connection); /* NULL when client_new failed */
 void client_enter(struct client *c, enum client_phase phase);
+/* It closed its side, or the connection broke (web_watch): what it sent before is still answered, if that is soon. */
+void client_gone(struct client *c);
 /* The connection is to end: libmicrohttpd notices at its next look. What was not sent yet is dropped. */
 void client_break(struct client *c);
 /* "127.0.0.1" of the connection's other end; "" when unknown. */

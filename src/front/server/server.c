@@ -40,8 +40,8 @@ void server_check_drained(struct server *s)
 static void drain(struct server *s)
 {
 	s->state = SERVER_DRAINING;
-	event_log_runs("draining", active_runs(s));
 	web_quiesce(s->web);
+	event_log_runs("draining", active_runs(s));
 	timer_arm(web_timers(s->web), &s->end, web_now_us(s->web) + s->options->grace_ms * 1000);
 	server_check_drained(s);
 }
@@ -125,7 +125,7 @@ static void on_gone(void *user, void *tag)
 	struct client *c = tag;
 
 	(void)user;
-	c->gone = true;
+	client_gone(c);
 	if (c->request)
 		request_client_gone(c->request);
 }
