@@ -6,6 +6,7 @@
  */
 #include "front/server/auth.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -149,6 +150,7 @@ static const char *add(struct auth *a, struct str name, struct str token, int *r
 		*ret_code = FF_ENOMEM;
 		return "out of memory";
 	}
+	assert(a->entries && a->count < a->room);
 	e = &a->entries[a->count];
 	fill_slot(e->slot, token);
 	if (find_slot(a, e->slot) != SIZE_MAX) {

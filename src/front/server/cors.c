@@ -38,8 +38,8 @@ static bool is_host_char(char c)
 /* The part after scheme://: host or [address], and a port that is not the scheme's own. NULL, or what is wrong. */
 static const char *authority_problem(struct str s, const char *default_port)
 {
-	struct str port = STR_NULL;
-	size_t colon = SIZE_MAX, from = 0;
+	struct str port;
+	size_t colon, from = 0;
 	uint64_t number;
 
 	if (s.len && s.ptr[0] == '[') {

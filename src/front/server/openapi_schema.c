@@ -91,7 +91,7 @@ static bool cut_prefix(struct str *s, const char *prefix)
 /* integer, integer A..B */
 static bool write_integer(struct json_out *j, struct str s)
 {
-	size_t dots = str_find(s, STR(".."), 0);
+	size_t dots;
 	uint64_t low, high;
 
 	json_out_text(j, "type", "integer");
