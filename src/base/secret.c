@@ -6,7 +6,8 @@
  * the key, the byte itself or any escape of it. In Base64 a key has three spellings, by where it begins in a group of three bytes: these are forms of
  * it, looked for beside it.
  *
- * Cost: text without a key and without '\' and '%' costs four memmem a key. Where only escapes make it doubtful, the keys are tried at the bytes before each
+ * Cost: the product of the text's length and a key's at worst, which is why the texts that others write are cut before (at SECRET_CUT) and long answers are
+ * searched for plain keys alone. Text without a key and without '\' and '%' costs four memmem a key. Where only escapes make it doubtful, the keys are tried at the bytes before each
  * escape that can begin one; where a key stands plainly, at all such bytes.
  */
 #include "base/secret.h"
@@ -24,6 +25,10 @@ struct secret {
 	size_t len;
 	char key[]; /* wiped before it is freed */
 };
+
+#define BACKSLASHES_MOST 64                /* a run of them that one escape can begin with: JSON in JSON, six times */
+#define DRESSED_MOST     ((size_t)4 << 10) /* longer answers are looked through for plain keys alone */
+#define ANSWER_MOST      ((size_t)1 << 20) /* and no further than this */
 
 struct match {
 	size_t from, to; /* bytes of the text */
@@ -259,8 +264,9 @@ static size_t escaped_match(struct str text, size_t at, struct str key, size_t *
 		decoded[0] = ' ';
 		next = at + 1;
 	} else if (text.ptr[at] == '\\') {
-		while (key.ptr[*key_at] != '\\' && at + 1 < text.len && text.ptr[at + 1] == '\\')
-			at++;
+		for (size_t most = at + BACKSLASHES_MOST; key.ptr[*key_at] != '\\' && at + 1 < MIN(text.len, most); at++)
+			if (text.ptr[at + 1] != '\\')
+				break;
 		if (at + 1 >= text.len)
 			return 0;
 		next = at + 2;
@@ -303,6 +309,43 @@ static size_t match_length(struct str text, size_t from, struct str key, size_t 
 	return k;
 }
 
+/* ---- where a key can begin ---- */
+
+/* The first byte of what the escape at text[at] stands for; -1: there is none. */
+static int escaped_byte(struct str text, size_t at)
+{
+	char decoded[4];
+	size_t next;
+
+	if (text.ptr[at] == '+')
+		return ' ';
+	if (text.ptr[at] == '%')
+		return hex_number(text, at + 1, 2);
+	if (text.ptr[at] != '\\')
+		return -1;
+	for (size_t most = at + BACKSLASHES_MOST; at + 1 < MIN(text.len, most) && text.ptr[at + 1] == '\\';)
+		at++;
+	if (at + 1 >= text.len)
+		return -1;
+	if (text.ptr[at + 1] == 'u')
+		return unicode_escape(text, at + 1, decoded, &next) ? (unsigned char)decoded[0] : -1;
+	return letter_escape(text.ptr[at + 1]) ? (unsigned char)letter_escape(text.ptr[at + 1]) : -1;
+}
+
+static void note_starts(const struct scrubber *s, bool starts[256])
+{
+	memset(starts, 0, 256 * sizeof *starts);
+	for (const struct secret *one = s->list; one; one = one->next)
+		starts[(unsigned char)one->key[0]] = true;
+}
+
+/* Whether a key can begin at text[at], as it stands or as the escape there. A key that begins with a backslash may have one of its own before it. */
+static bool can_begin(const bool starts[256], struct str text, size_t at, int *ret_escaped)
+{
+	*ret_escaped = escaped_byte(text, at);
+	return starts[(unsigned char)text.ptr[at]] || (*ret_escaped >= 0 && starts[*ret_escaped]);
+}
+
 /* ---- searching ---- */
 
 static struct str secret_str(const struct secret *one)
@@ -316,16 +359,24 @@ struct search {
 	bool escaped_only; /* no key stands there plainly: a match has an escape in it */
 	size_t min_len;    /* shorter keys are not looked for */
 	size_t longest;
+	size_t slash, percent; /* the next one of each at or after where the search is */
 };
 
-/* The first '\\' or '%' at or after from, or text.len. */
-static size_t next_escape(struct str text, size_t from)
+static size_t next_byte(struct str text, size_t from, char c)
 {
-	const char *slash = memchr(text.ptr + from, '\\', text.len - from);
-	size_t end = slash ? (size_t)(slash - text.ptr) : text.len;
-	const char *percent = memchr(text.ptr + from, '%', end - from);
+	const char *found = from < text.len ? memchr(text.ptr + from, c, text.len - from) : NULL;
 
-	return percent ? (size_t)(percent - text.ptr) : end;
+	return found ? (size_t)(found - text.ptr) : text.len;
+}
+
+/* The first '\\' or '%' at or after from, or text.len. Each of the two is looked for once: texts of others may be full of the other one. */
+static size_t next_escape(struct search *search, struct str text, size_t from)
+{
+	if (search->slash < from)
+		search->slash = next_byte(text, from, '\\');
+	if (search->percent < from)
+		search->percent = next_byte(text, from, '%');
+	return MIN(search->slash, search->percent);
 }
 
 static bool stands_plainly(const struct scrubber *s, struct str text, size_t min_len)
@@ -336,24 +387,15 @@ static bool stands_plainly(const struct scrubber *s, struct str text, size_t min
 	return false;
 }
 
-static void note_starts(const struct scrubber *s, bool starts[256])
-{
-	memset(starts, 0, 256 * sizeof *starts);
-	starts['\\'] = starts['%'] = true;
-	for (const struct secret *one = s->list; one; one = one->next) {
-		starts[(unsigned char)one->key[0]] = true;
-		if (one->key[0] == ' ')
-			starts['+'] = true;
-	}
-}
-
 /* False: the text certainly holds no key of at least min_len bytes (a + for a blank is looked for only beside other escapes). */
 static bool search_init(struct search *search, const struct scrubber *s, struct str text, size_t min_len)
 {
 	if (!s || !s->count || text.len < min_len)
 		return false;
 	search->escaped_only = !stands_plainly(s, text, min_len);
-	if (search->escaped_only && next_escape(text, 0) == text.len)
+	search->slash = next_byte(text, 0, '\\');
+	search->percent = next_byte(text, 0, '%');
+	if (search->escaped_only && MIN(search->slash, search->percent) == text.len)
 		return false;
 	search->min_len = min_len;
 	search->longest = s->list->len;
@@ -364,23 +406,26 @@ static bool search_init(struct search *search, const struct scrubber *s, struct 
 /* The longest key that begins at text[at], up to *ret_to. */
 static bool match_at(const struct scrubber *s, const struct search *search, struct str text, size_t at, size_t *ret_to)
 {
-	if (!search->starts[(unsigned char)text.ptr[at]])
+	int escaped;
+
+	if (!can_begin(search->starts, text, at, &escaped))
 		return false;
 	for (const struct secret *one = s->list; one && one->len >= search->min_len; one = one->next)
-		if (match_length(text, at, secret_str(one), ret_to) == one->len)
+		if ((one->key[0] == text.ptr[at] || (unsigned char)one->key[0] == escaped) &&
+		    match_length(text, at, secret_str(one), ret_to) == one->len)
 			return true;
 	return false;
 }
 
 /* The first match at or after `from`. */
-static bool find_match(const struct scrubber *s, const struct search *search, struct str text, size_t from, struct match *ret_match)
+static bool find_match(const struct scrubber *s, struct search *search, struct str text, size_t from, struct match *ret_match)
 {
 	size_t escape = from, to;
 
 	for (size_t i = from; i < text.len; i++) {
 		if (search->escaped_only && i >= escape) {
 			/* The bytes of a match before its first escape are bytes of the key. */
-			escape = next_escape(text, i);
+			escape = next_escape(search, text, i);
 			if (escape == text.len)
 				return false;
 			i = escape - i >= search->longest ? escape - search->longest + 1 : i;
@@ -402,11 +447,14 @@ static bool find_cut_key(const struct scrubber *s, struct str text, struct match
 {
 	size_t longest = s->list->len;
 	bool starts[256];
+	int escaped;
 	size_t reach = longest > SIZE_MAX / 12 ? text.len : longest * 12; /* the longest escape of a byte: two \uXXXX */
 
 	note_starts(s, starts);
 	for (size_t i = text.len > reach ? text.len - reach : 0; i < text.len; i++) {
-		for (const struct secret *one = s->list; one && starts[(unsigned char)text.ptr[i]]; one = one->next) {
+		bool possible = can_begin(starts, text, i, &escaped);
+
+		for (const struct secret *one = s->list; one && possible; one = one->next) {
 			size_t to, len = match_length(text, i, secret_str(one), &to);
 
 			/* What is left may be an escape that was itself cut. */
@@ -481,8 +529,10 @@ void scrub_text(const struct scrubber *s, char *text, size_t size)
 	if (len == 0 || !s || !s->count)
 		return;
 	if (search_init(&search, s, str_of(text, len), SECRET_MIN_BYTES))
-		while (find_match(s, &search, str_of(text, len), from, &m))
+		while (find_match(s, &search, str_of(text, len), from, &m)) {
 			len = mask_in_place(text, len, size, m, &from);
+			search.slash = search.percent = 0; /* what stands behind the mask has moved */
+		}
 	if (full && find_cut_key(s, str_of(text, len), &m))
 		len = mask_in_place(text, len, size, m, &from);
 	for (struct cut_search cuts = { len, CUTS_LOOKED_AT }; next_cut(s, str_of(text, len), &cuts, &m);)
@@ -535,5 +585,7 @@ bool scrub_finds(const struct scrubber *s, struct str text)
 	struct search search;
 	struct match m;
 
+	if (text.len > DRESSED_MOST)
+		return s && stands_plainly(s, str_sub(text, 0, ANSWER_MOST), SECRET_FLAG_MIN_BYTES);
 	return search_init(&search, s, text, SECRET_FLAG_MIN_BYTES) && find_match(s, &search, text, 0, &m);
 }

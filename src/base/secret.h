@@ -33,7 +33,7 @@ void scrubber_remove(struct scrubber *s, struct str key);
 void scrub_text(const struct scrubber *s, char *text, size_t size);
 /* Appends `in` with every live key masked. 0 or the failure of out. */
 int scrub_append(const struct scrubber *s, struct buf *out, struct str in) WARN_UNUSED;
-/* True when a key of at least SECRET_FLAG_MIN_BYTES stands in text. */
+/* True when a key of at least SECRET_FLAG_MIN_BYTES stands in text: in any dress in up to 4 KiB, plainly in the first MiB of a longer one. */
 bool scrub_finds(const struct scrubber *s, struct str text);
 
 /* Appends other people's text made safe for a terminal or a log line: C0, C1, DEL, ESC, bidi controls, U+2028/9 and bytes that are not

@@ -23,8 +23,8 @@
 #include "base/timers.h"
 #include "net/url.h"
 
-#define SENTENCE_MOST  (64u << 10) /* bytes of a provider's message that are kept */
-#define DATE_CACHED_MS 1000        /* the date is worked out once a second */
+#define SENTENCE_MOST  (4u << 10) /* bytes of a provider's message that are kept */
+#define DATE_CACHED_MS 1000       /* the date is worked out once a second */
 
 struct http_executor {
 	struct executor base;
@@ -65,9 +65,16 @@ static const char *label(const struct http_executor *x)
 static struct str scrubbed(struct http_executor *x, struct arena *arena, struct str text)
 {
 	const struct scrubber *scrubber = x->config.scrubber;
+	struct str whole = text;
 	text.len = utf8_cut(text, SENTENCE_MOST);
 	if (!scrubber || scrubber->count == 0 || text.len == 0)
 		return text;
+	if (text.len < whole.len) { /* a key may have been cut */
+		const char *cut = arena_printf(arena, "%.*s" SECRET_CUT, STR_ARG(text));
+		if (!cut)
+			return STR("out of memory while a message was read");
+		text = str_from(cut);
+	}
 	struct str copy;
 	buf_clear(&x->scratch);
 	if (scrub_append(scrubber, &x->scratch, text) != 0)

@@ -26,11 +26,16 @@ void run_greet(struct ff_run *run)
 	                                 .pointer = "" });
 }
 
+/* Searching costs the product of two lengths at worst, and a stranger chooses both: what is longer is left out, so that nobody waits for it. */
+#define STRANGER_TEXT_MOST ((size_t)4 << 10)
+
 /* Offset of a NUL-terminated copy in run->text, in which live keys are masked: events end on screens and in logs. */
 static size_t keep(struct ff_run *run, struct str s)
 {
 	size_t at = run->text.len;
 
+	if (run->engine->role == FF_ROLE_STRANGER && s.len > STRANGER_TEXT_MOST)
+		s = STR(SECRET_CUT);
 	if (scrub_append(&run->request.scrubber, &run->text, s))
 		return at; /* the buffer remembers its failure */
 	buf_append(&run->text, "", 1);

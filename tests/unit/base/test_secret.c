@@ -345,6 +345,34 @@ static int complete_use(void)
 	return code;
 }
 
+/* What others write is looked through in time that grows with its length: these took minutes. */
+static void test_hostile_texts(void **state)
+{
+	static const char *const pieces[] = { "\\", "%", "%73", "\\u0073", "+", "\\\\s" };
+	const size_t size = (size_t)1 << 20;
+	char *text = malloc(size + 1);
+	struct scrubber s;
+
+	(void)state;
+	assert_non_null(text);
+	scrubber_init(&s);
+	assert_int_equal(scrubber_add(&s, STR("sk-test-abcdef0123456789")), 0);
+	assert_int_equal(scrubber_add(&s, STR("\\ begins with one")), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+		struct buf out;
+
+		for (size_t at = 0; at < size; at++)
+			text[at] = pieces[i][at % strlen(pieces[i])];
+		buf_init(&out, size * 2);
+		assert_int_equal(scrub_append(&s, &out, str_of(text, size)), 0);
+		assert_int_equal(out.len, size);
+		assert_false(scrub_finds(&s, str_of(text, size)));
+		buf_release(&out);
+	}
+	scrubber_release(&s);
+	free(text);
+}
+
 /* Where a text says that it was cut, what is left of a key before it is masked, in any dress; shorter beginnings are not, nor dots of other people's. */
 static void test_cut_inside(void **state)
 {
@@ -462,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_key_cut_at_the_end),
 		cmocka_unit_test(test_finds),
 		cmocka_unit_test(test_random_dress),
+		cmocka_unit_test(test_hostile_texts),
 		cmocka_unit_test(test_cut_inside),
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_a_form_that_is_a_key_too),
