@@ -138,6 +138,8 @@ def test_the_filter_lets_through_what_it_calls(credentials, tmp_path):
     assert {"epoll_wait", "accept4", "connect"} & called and len(called) > 30, called
     refused = called - allowed_calls() - {"execve", "arch_prctl"}  # before the filter is on, or always allowed
     assert not refused, "the unit's filter refuses: %s" % sorted(refused)
+    writable_code = [line for line in lines if "PROT_WRITE|PROT_EXEC" in line]
+    assert not writable_code, "MemoryDenyWriteExecute refuses: %s" % writable_code[:3]
     families = {m for line in lines for m in re.findall(r"socket\((AF_[A-Z0-9]+)", line)}
     assert families <= set(dict(unit())["RestrictAddressFamilies"].split()), families
 

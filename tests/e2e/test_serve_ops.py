@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import unicodedata
@@ -271,6 +272,14 @@ def test_metrics_count(serve):
     assert m["fairforge_http_request_seconds_count"]['route="run"'] == 6
     assert m["process_start_time_seconds"][None] > 1.7e9 and m["process_open_fds"][None] > 3
     assert secret not in json.dumps(list(m.items())) and secret not in service.text()
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+def test_prometheus_own_tool_takes_the_metrics(serve):
+    service = serve()
+    service.ask("/run", {})
+    done = subprocess.run(["promtool", "check", "metrics"], input=service.ask("/metrics")[2].encode(), capture_output=True, timeout=LIMIT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_metrics_show_what_is_going_on(serve):
