@@ -6,6 +6,7 @@ process is searched for it: answers, logs, metrics, in the dress of the encoding
 import base64
 import contextlib
 import json
+import re
 import subprocess
 import threading
 import urllib.parse
@@ -360,3 +361,11 @@ def test_tokens_of_the_service_never_leave(tmp_path):
         assert all("planted-token" not in str(r["headers"]) for r in peer.requests)
         for text in [*texts, "".join(line or "" for line in service.lines)]:
             expect_clean(text, "planted-token-0123456789")
+
+
+def test_the_table_of_threats_names_tests_that_exist():
+    text = (ROOT / "SECURITY.md").read_text()
+    named = set(re.findall(r"`((?:tests|src)/[^`]+)`", text))
+    assert len(named) > 30
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing, "SECURITY.md names what is not there: %s" % missing

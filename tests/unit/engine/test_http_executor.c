@@ -340,6 +340,64 @@ static void test_executor_tells_its_target(void **state)
 	assert_true(w->executor->backoff_first_s == 0.5);
 }
 
+static uint64_t hash_with(const char *secret, bool from_environment)
+{
+	void *state = NULL;
+	struct world *w;
+	struct str *copy;
+	uint64_t hash;
+
+	assert_int_equal(setup(&state), 0);
+	w = state;
+	copy = ARENA_NEW(&w->connector->arena, struct str); /* wiped in place */
+	assert_non_null(copy);
+	assert_int_equal(arena_str(&w->connector->arena, str_from(secret), copy), 0);
+	w->connector->secrets = copy;
+	w->connector->secret_count = 1;
+	w->connector->env_secrets = from_environment;
+	open_executor(w);
+	hash = w->executor->target_key_hash;
+	teardown(&state);
+	return hash;
+}
+
+/* Limits are an account's: what shows it besides the key makes another target, but not what a payload adds to a key of the environment. */
+static void test_an_account_is_more_than_a_key(void **state)
+{
+	(void)state;
+	assert_true(hash_with("Bearer one-0123456789", false) != hash_with("Bearer two-0123456789", false));
+	assert_true(hash_with("Bearer one-0123456789", false) == hash_with("Bearer one-0123456789", false));
+	assert_true(hash_with("Bearer one-0123456789", true) == hash_with("Bearer two-0123456789", true));
+}
+
+static void test_a_reply_has_the_cap_of_the_run(void **state)
+{
+	struct world *w = *state;
+	struct http_executor_config config = config_of(w);
+	struct error err = { 0 };
+
+	config.max_reply_bytes = 12345;
+	assert_int_equal(http_executor_new(&config, &w->executor, &err), 0);
+	start(w);
+	assert_int_equal(w->transport.request.max_body_bytes, 12345);
+	complete(w, 200);
+}
+
+/* Words of a reply are cut before they are scrubbed: the beginning of a key at the cut is masked. */
+static void test_a_key_that_is_cut_is_masked(void **state)
+{
+	struct world *w = *state;
+	char model[4096 + sizeof KEY];
+
+	memset(model, 'x', sizeof model);
+	memcpy(model + 4096 - 10, KEY, sizeof KEY - 1); /* ten bytes of it are before the cut */
+	script.verdicts[0].model = str_of(model, sizeof model);
+	start(w);
+	complete(w, 200);
+	assert_int_equal(w->dones, 1);
+	assert_true(str_ends_with(w->attempt.result.model, STR("x" SECRET_MASK SECRET_CUT)));
+}
+
 static void test_request_follows_the_options(void **state)
 {
 	struct world *w = *state;
@@ -720,6 +778,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_answer),
 		TEST(test_executor_tells_its_target),
+		cmocka_unit_test(test_an_account_is_more_than_a_key),
+		TEST(test_a_reply_has_the_cap_of_the_run),
+		TEST(test_a_key_that_is_cut_is_masked),
 		TEST(test_request_follows_the_options),
 		TEST(test_connectors_timeout_is_idle_and_connect),
 		TEST(test_connectors_long_timeout_keeps_connect),
