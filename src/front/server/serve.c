@@ -16,7 +16,7 @@
 #include "front/server/server.h"
 
 #define LISTEN_DEFAULT  "127.0.0.1:8080"
-#define DESCRIPTORS_OWN 64u /* files, loops, and some connections to targets */
+#define DESCRIPTORS_OWN ((uint64_t)64) /* files, loops, and some connections to targets */
 #define CONNECTIONS_MAX 100000u
 
 struct args {

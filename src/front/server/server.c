@@ -22,7 +22,7 @@
 #include "front/server/request.h"
 
 #define PEM_MAX    ((size_t)1 << 20)
-#define ANSWERS_MS 2000u
+#define ANSWERS_MS ((uint64_t)2000)
 
 /* ---- the drain ---- */
 
