@@ -83,17 +83,17 @@ static void insert(struct secret **link, struct secret *one)
  * What is certain of a key in Base64: its sextets when `before` bytes of other text (0, 1 or 2) stand before it in its group of three. The characters at
  * the two ends hold bits of the neighbours and are left out.
  */
-static struct secret *base64_form(struct str key, unsigned before, const char *last_two)
+static struct secret *base64_form(struct str key, size_t before, const char *last_two)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	size_t first = (before * 8u + 5) / 6, end = (before + key.len) * 8 / 6;
+	size_t first = (before * 8 + 5) / 6, end = (before + key.len) * 8 / 6;
 	struct secret *form = mem_alloc(sizeof *form + end - first);
 
 	if (!form)
 		return NULL;
 	form->len = end - first;
 	for (size_t i = first; i < end; i++) {
-		size_t bit = i * 6 - before * 8u, byte = bit / 8;
+		size_t bit = i * 6 - before * 8, byte = bit / 8;
 		unsigned pair = (unsigned)(unsigned char)key.ptr[byte] << 8;
 
 		pair |= byte + 1 < key.len ? (unsigned char)key.ptr[byte + 1] : 0u;
