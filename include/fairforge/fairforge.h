@@ -163,7 +163,7 @@ struct ff_setting {
 	const char *value;
 };
 
-/* What happened, for progress and logs. Text is valid during the call. */
+/* What happened, for progress and logs. Text is valid during the call. With FF_ROLE_STRANGER ids and words of more than 4 KiB are "..." here. */
 enum ff_event_type {
 	FF_EVENT_WARNING = 0, /* text, pointer */
 	FF_EVENT_START =
