@@ -20,6 +20,7 @@
 
 #define SPARE_LEAST 2u /* connections kept free for the next ones */
 #define SPARE_PART  32u
+#define LOOKS       4u       /* at a slow reader, within the timeout */
 #define GONE_US     1000000u /* for what a client sent before it closed its side */
 
 /* ---- arithmetic ---- */
@@ -30,7 +31,7 @@ uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t ti
 
 	if (phase == CLIENT_WORK)
 		return CLOCK_NEVER;
-	if (phase != CLIENT_HEAD)
+	if (phase == CLIENT_BODY)
 		more = bytes / CLIENT_BYTES_PER_S * 1000000 + bytes % CLIENT_BYTES_PER_S * 1000000 / CLIENT_BYTES_PER_S;
 	return since_us + timeout_us + more;
 }
@@ -44,13 +45,20 @@ size_t client_high_water(size_t most)
 
 /* ---- the socket ---- */
 
+/* Bytes that the peer has not acknowledged yet. */
+static int unsent(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) ? 0 : bytes;
+}
+
 void client_break(struct client *c)
 {
 	static const struct linger none = { .l_onoff = 1, .l_linger = 0 };
-	int unsent = 0;
 
 	list_remove(&c->link);
-	if (ioctl(c->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+	if (unsent(c->fd))
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 	shutdown(c->fd, SHUT_RDWR);
 }
@@ -70,16 +78,14 @@ const char *client_address(struct MHD_Connection *connection, char *out, size_t 
 
 /* ---- phases ---- */
 
+static uint64_t look_us(const struct client *c)
+{
+	return MAX(c->all->timeout_us / LOOKS, 1000u);
+}
+
 static bool waits(enum client_phase phase)
 {
 	return phase == CLIENT_HEAD || phase == CLIENT_IDLE;
-}
-
-static uint64_t passed(const struct client *c)
-{
-	if (c->phase == CLIENT_BODY)
-		return c->received;
-	return c->phase == CLIENT_REPLY || c->phase == CLIENT_IDLE ? tcp_acknowledged(c->fd) - c->acknowledged : 0;
 }
 
 /* libmicrohttpd misses the end of a stream that comes together with data. */
@@ -88,13 +94,42 @@ static bool is_to_be_left(const struct client *c)
 	return c->gone && c->phase != CLIENT_WORK && c->phase != CLIENT_REPLY;
 }
 
+/*
+ * Whether the peer takes what is sent to it, fast enough since the last look. The first look only notes where it is: most answers are taken long before,
+ * and cost no look at all.
+ */
+static bool takes_on(struct client *c)
+{
+	uint64_t before = c->acknowledged, needed = look_us(c) * CLIENT_BYTES_PER_S / 1000000;
+	bool first = !c->looked_at;
+
+	if (c->phase == CLIENT_IDLE && !unsent(c->fd))
+		return false;
+	c->looked_at = true;
+	c->acknowledged = tcp_acknowledged(c->fd);
+	return first || c->acknowledged - before >= MAX(needed, 1u);
+}
+
+/* When it is looked at again; 0: its time is over. */
+static uint64_t next_look(struct client *c, uint64_t now_us)
+{
+	uint64_t deadline;
+
+	if (is_to_be_left(c))
+		return 0;
+	if (c->phase == CLIENT_REPLY || c->phase == CLIENT_IDLE)
+		return takes_on(c) ? now_us + look_us(c) : 0;
+	deadline = client_deadline(c->phase, c->since_us, c->all->timeout_us, c->received);
+	return deadline > now_us ? deadline : 0;
+}
+
 static void on_due(struct timer *t, uint64_t now_us)
 {
 	struct client *c = CONTAINER_OF(t, struct client, timer);
-	uint64_t deadline = client_deadline(c->phase, c->since_us, c->all->timeout_us, passed(c));
+	uint64_t next = next_look(c, now_us);
 
-	if (deadline > now_us && !is_to_be_left(c))
-		timer_arm(web_timers(c->all->web), t, deadline);
+	if (next)
+		timer_arm(web_timers(c->all->web), t, next);
 	else
 		client_break(c);
 }
@@ -119,8 +154,7 @@ void client_enter(struct client *c, enum client_phase phase)
 	c->phase = phase;
 	c->since_us = web_now_us(c->all->web);
 	c->received = 0;
-	if (phase == CLIENT_REPLY || phase == CLIENT_IDLE)
-		c->acknowledged = tcp_acknowledged(c->fd);
+	c->looked_at = false;
 	list_remove(&c->link);
 	if (waits(phase))
 		list_push_back(&c->all->waiting, &c->link);

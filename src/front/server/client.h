@@ -8,8 +8,8 @@
  *   CLIENT_REPLY  the answer goes out
  *   CLIENT_IDLE   kept alive between two requests, or trickling the next request line
  *
- * Each has the timeout; bodies and answers get more time with each byte that passes (CLIENT_BYTES_PER_S), so that size is no offence but slowness is. The
- * end of an answer lies in the kernel when the phase is CLIENT_IDLE already: what the peer takes of it counts there, too.
+ * Each has the timeout. A body gets more time with each byte that comes (CLIENT_BYTES_PER_S), and an answer as long as the peer takes so many bytes a
+ * second: size is no offence but slowness is. The end of an answer lies in the kernel when the phase is CLIENT_IDLE already: it counts there, too.
  * When nearly as many connections are open as may be, the one that has been idle (or in its head) for longest makes room.
  */
 #ifndef FF_FRONT_SERVER_CLIENT_H
@@ -45,7 +45,8 @@ struct client {
 	enum client_phase phase;
 	uint64_t since_us;     /* beginning of the phase */
 	uint64_t received;     /* bytes of the body */
-	uint64_t acknowledged; /* bytes that the peer had acknowledged when the phase began */
+	uint64_t acknowledged; /* bytes, by the peer, at the last look */
+	bool looked_at;        /* in this phase */
 	bool gone;             /* it closed its side, or the connection broke */
 	void *request;         /* the owner's; NULL: none */
 };
@@ -63,7 +64,7 @@ void client_break(struct client *c);
 /* "127.0.0.1" of the connection's other end; "" when unknown. */
 const char *client_address(struct MHD_Connection *connection, char *out, size_t size);
 
-/* When a phase that began at since_us must be over, given the bytes that passed in it. Pure. */
+/* When a phase that began at since_us is over, or is looked at for the first time, given the bytes of the body that came. Pure. */
 uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t timeout_us, uint64_t bytes);
 /* How many connections may be open before the oldest idle one makes room for the next. Pure. */
 size_t client_high_water(size_t most);

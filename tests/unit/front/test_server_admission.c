@@ -73,11 +73,12 @@ static void test_deadlines(void **state)
 	(void)state;
 	assert_int_equal(client_deadline(CLIENT_HEAD, 5 * S, 60 * S, 0), 65 * S);
 	assert_int_equal(client_deadline(CLIENT_HEAD, 5 * S, 60 * S, 1 << 30), 65 * S);
+	assert_int_equal(client_deadline(CLIENT_REPLY, 5 * S, 60 * S, 1 << 30), 65 * S);
 	assert_int_equal(client_deadline(CLIENT_IDLE, 5 * S, 60 * S, 0), 65 * S);
 	assert_int_equal(client_deadline(CLIENT_BODY, 5 * S, 60 * S, 0), 65 * S);
 	assert_int_equal(client_deadline(CLIENT_BODY, 5 * S, 60 * S, 10 * CLIENT_BYTES_PER_S), 75 * S);
-	assert_int_equal(client_deadline(CLIENT_REPLY, 0, S, CLIENT_BYTES_PER_S / 2), S + S / 2);
-	assert_int_equal(client_deadline(CLIENT_REPLY, 0, S, (uint64_t)1 << 40), S + ((uint64_t)1 << 25) * S);
+	assert_int_equal(client_deadline(CLIENT_BODY, 0, S, CLIENT_BYTES_PER_S / 2), S + S / 2);
+	assert_int_equal(client_deadline(CLIENT_BODY, 0, S, (uint64_t)1 << 40), S + ((uint64_t)1 << 25) * S);
 	assert_true(client_deadline(CLIENT_WORK, 5 * S, 60 * S, 0) == CLOCK_NEVER);
 }
 
