@@ -6,7 +6,6 @@
 #include "base/clock.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -30,10 +29,22 @@ int64_t clock_wall_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Keeps a number within `digits` decimal digits, so that a wild clock cannot write past the caller's array. */
-static unsigned within(int64_t value, unsigned limit)
+/* `count` decimal digits of a number and what follows them; 0 for a negative one. Without printf: there is a time in each line of a log. */
+static char *put(char *out, int64_t value, int count, char next)
 {
-	return value < 0 ? 0 : value >= (int64_t)limit ? limit - 1 : (unsigned)value;
+	for (int i = count - 1; i >= 0; i--) {
+		out[i] = (char)('0' + (value > 0 ? value % 10 : 0));
+		value /= 10;
+	}
+	out[count] = next;
+	return out + count + 1;
+}
+
+static char *put_date(char *out, const struct tm *tm, char next)
+{
+	out = put(out, MIN((int64_t)tm->tm_year + 1900, (int64_t)9999), 4, '-');
+	out = put(out, tm->tm_mon + 1, 2, '-');
+	return put(out, tm->tm_mday, 2, next);
 }
 
 void clock_format_wall(int64_t wall_ms, char out[25])
@@ -47,9 +58,11 @@ void clock_format_wall(int64_t wall_ms, char out[25])
 		seconds--;
 	}
 	(void)gmtime_r(&seconds, &tm);
-	snprintf(out, 25, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", within((int64_t)tm.tm_year + 1900, 10000),
-	         within(tm.tm_mon + 1, 100), within(tm.tm_mday, 100), within(tm.tm_hour, 100), within(tm.tm_min, 100),
-	         within(tm.tm_sec, 100), within(ms, 1000));
+	out = put_date(out, &tm, 'T');
+	out = put(out, tm.tm_hour, 2, ':');
+	out = put(out, tm.tm_min, 2, ':');
+	out = put(out, tm.tm_sec, 2, '.');
+	*put(out, ms, 3, 'Z') = '\0';
 }
 
 void clock_format_date(int64_t wall_ms, char out[11])
@@ -58,8 +71,7 @@ void clock_format_date(int64_t wall_ms, char out[11])
 	struct tm tm = { .tm_mday = 1, .tm_year = 70 };
 
 	(void)localtime_r(&seconds, &tm);
-	snprintf(out, 11, "%04u-%02u-%02u", within((int64_t)tm.tm_year + 1900, 10000), within(tm.tm_mon + 1, 100),
-	         within(tm.tm_mday, 100));
+	put_date(out, &tm, '\0');
 }
 
 /* ---- HTTP dates ---- */

@@ -141,6 +141,19 @@ struct str str_split(struct str *rest, char sep)
 	return part;
 }
 
+size_t u64_digits(uint64_t value, char out[U64_DIGITS])
+{
+	char reversed[U64_DIGITS];
+	size_t n = 0;
+
+	do
+		reversed[n++] = (char)('0' + value % 10);
+	while (value /= 10);
+	for (size_t i = 0; i < n; i++)
+		out[i] = reversed[n - 1 - i];
+	return n;
+}
+
 bool str_to_u64(struct str s, uint64_t *ret_value)
 {
 	uint64_t value = 0;

@@ -59,6 +59,9 @@ struct str str_sub(struct str s, size_t from, size_t to); /* bytes [from, to), c
  * Call while rest->ptr != NULL. */
 struct str str_split(struct str *rest, char sep);
 
+/* The decimal digits of a number, without a NUL; returns how many. */
+#define U64_DIGITS 20
+size_t u64_digits(uint64_t value, char out[U64_DIGITS]);
 /* Decimal number without sign, spaces or anything else; false when it is not one or does not fit. */
 bool str_to_u64(struct str s, uint64_t *ret_value);
 /* Finite decimal floating number as strtod reads in the C locale, whatever the process's locale is; whole text must be used. */

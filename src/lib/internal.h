@@ -12,6 +12,7 @@
  *   target.c       where requests go: origin rules, notices, descriptor limit
  *   worker_setup.c  a worker instead of a connector: command, environment, hello
  *   runner_api.c   a runner in C instead of a connector: ff_runner_type and its friends
+ *   variables.c    FAIRFORGE_* variables, many at once
  *   words.c        a command split into words
  *   output.c       one output of a run: a sink that knows whether its document is whole
  *   run_api.c      struct ff_run: a request on the engine, its events and its end
@@ -59,6 +60,11 @@ struct ff_engine {
 const char *lib_getenv(const struct ff_engine *engine, const char *name);
 /* The same with the engine as `user`, for connector_setup. */
 const char *lib_getenv_user(void *engine, const char *name);
+#define VARIABLE_NAME_MAX 64u
+/* "idle_timeout_ms" → "FAIRFORGE_IDLE_TIMEOUT_MS" */
+void lib_variable_name(const char *key, char out[VARIABLE_NAME_MAX]);
+/* Their values, NULL where unset: one walk through the environment for all. */
+void lib_getenv_keys(const struct ff_engine *engine, const char *const keys[], size_t count, const char *values[]);
 bool lib_origin_allowed(const struct ff_engine *engine, const char *origin);
 
 /* Copies an error to the caller's; both may be NULL. Returns its code. */

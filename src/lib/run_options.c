@@ -4,21 +4,13 @@
  * A stranger's payload may only lower what the operator has (default, environment and flags, which then come before it): the table of options has a
  * column for who may set what.
  */
-#include <ctype.h>
+#include <assert.h>
 
 #include "lib/internal.h"
 #include "lib/request.h"
 #include "lib/setting.h"
 
-/* "FAIRFORGE_IDLE_TIMEOUT_MS" in the request's arena. */
-static const char *variable_name(struct request *req, const char *key)
-{
-	char *name = arena_printf(&req->arena, "FAIRFORGE_%s", key);
-
-	for (char *p = name; p && *p; p++)
-		*p = (char)toupper((unsigned char)*p);
-	return name;
-}
+#define OPTIONS_MAX 32u
 
 static int set_text(struct request *req, struct options *o, const char *key, const char *text, const char *where,
                     struct problems *problems)
@@ -33,14 +25,18 @@ static int set_environment(struct request *req, struct options *o, struct proble
 {
 	size_t count;
 	const struct option_row *rows = options_table(&count);
+	const char *keys[OPTIONS_MAX], *values[OPTIONS_MAX];
+	char name[VARIABLE_NAME_MAX];
 
+	assert(count <= OPTIONS_MAX);
+	for (size_t i = 0; i < count; i++)
+		keys[i] = rows[i].key;
+	lib_getenv_keys(req->engine, keys, count, values);
 	for (size_t i = 0; i < count; i++) {
-		const char *name = variable_name(req, rows[i].key), *value;
-
-		if (!name)
-			return FF_ENOMEM;
-		value = lib_getenv(req->engine, name);
-		if (value && *value && set_text(req, o, rows[i].key, value, name, problems) == FF_ENOMEM)
+		if (!values[i] || !*values[i])
+			continue;
+		lib_variable_name(keys[i], name);
+		if (set_text(req, o, keys[i], values[i], name, problems) == FF_ENOMEM)
 			return FF_ENOMEM;
 	}
 	return 0;

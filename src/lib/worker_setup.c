@@ -7,7 +7,6 @@
  * The welcome is waited for here, before the run: what is wrong with a worker is found before the first turn and is the answer of the request. This is
  * the one place where starting a run blocks.
  */
-#include <ctype.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -29,18 +28,21 @@
 static const char *const operators_own[] = { "worker",     "workers", "worker_env", "plugin",    "python_runner",
 	                                     "python_llm", "python",  "batches",    "runner_arg" };
 
-static int refuse_environment(struct request *req, const char *name)
+static int refuse_environment(struct request *req)
 {
-	char variable[64] = "FAIRFORGE_";
-	size_t at = strlen(variable);
+	const char *values[ARRAY_SIZE(operators_own)];
+	char variable[VARIABLE_NAME_MAX];
+	int r = 0;
 
-	for (; *name && at < sizeof(variable) - 1; name++)
-		variable[at++] = (char)toupper((unsigned char)*name);
-	variable[at] = '\0';
-	if (!lib_getenv(req->engine, variable))
-		return 0;
-	return request_fail(req, STEP_FLAGS, FF_EUSAGE, "", variable,
-	                    "Code is named on the command line only: the variable %s is refused.", variable);
+	lib_getenv_keys(req->engine, operators_own, ARRAY_SIZE(operators_own), values);
+	for (size_t i = 0; i < ARRAY_SIZE(operators_own) && !r; i++) {
+		if (!values[i])
+			continue;
+		lib_variable_name(operators_own[i], variable);
+		r = request_fail(req, STEP_FLAGS, FF_EUSAGE, "", variable,
+		                 "Code is named on the command line only: the variable %s is refused.", variable);
+	}
+	return r;
 }
 
 int request_refuse_code(struct request *req)
@@ -193,10 +195,8 @@ static int build_args(struct request *req)
 
 int request_check_worker(struct request *req)
 {
-	int r = 0;
+	int r = refuse_environment(req);
 
-	for (size_t i = 0; i < ARRAY_SIZE(operators_own) && !r; i++)
-		r = refuse_environment(req, operators_own[i]);
 	if (!r)
 		r = check_company(req);
 	if (r || !req->ro.worker)

@@ -191,10 +191,31 @@ static size_t lay_out(char *out, const char *digits, unsigned count, int point)
 	return (size_t)len;
 }
 
+/*
+ * Milliseconds come in thousandths, and a number with at most 15 digits is the shortest one that reads back as itself: no need to search for it. Returns
+ * the length, 0 for other numbers.
+ */
+static size_t format_thousandths(double value, char out[32])
+{
+	uint64_t thousandths = value < 1e11 ? (uint64_t)(value * 1000 + 0.5) : 0, whole = thousandths / 1000;
+	unsigned rest = (unsigned)(thousandths % 1000);
+	size_t len;
+	if (!thousandths || (double)thousandths / 1000 != value)
+		return 0;
+	len = u64_digits(whole, out);
+	out[len++] = '.';
+	for (unsigned unit = 100; unit && (rest || unit == 100); unit /= 10) {
+		out[len++] = (char)('0' + rest / unit);
+		rest %= unit;
+	}
+	out[len] = '\0';
+	return len;
+}
+
 size_t json_format_double(double value, char out[32])
 {
 	char digits[32];
-	size_t sign = 0;
+	size_t sign = 0, done;
 	int point;
 	unsigned count;
 	if (!isfinite(value)) {
@@ -209,6 +230,8 @@ size_t json_format_double(double value, char out[32])
 		memcpy(out + sign, "0.0", 4);
 		return sign + 3;
 	}
+	if ((done = format_thousandths(value, out + sign)))
+		return sign + done;
 	count = shortest_digits(value, digits, &point);
 	return sign + lay_out(out + sign, digits, count, point);
 }
@@ -361,8 +384,9 @@ void json_number_text(struct json_writer *w, struct str text)
 void json_int(struct json_writer *w, int64_t value)
 {
 	char text[24];
-	int len = snprintf(text, sizeof(text), "%lld", (long long)value);
-	json_number_text(w, str_of(text, (size_t)len));
+	size_t sign = value < 0;
+	text[0] = '-';
+	json_number_text(w, str_of(text, sign + u64_digits(sign ? 0 - (uint64_t)value : (uint64_t)value, text + sign)));
 }
 
 void json_double(struct json_writer *w, double value)

@@ -5,7 +5,6 @@
  * and keeps it as long as requests go there.
  */
 #include <curl/curl.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -169,7 +168,7 @@ static int get_port(CURLU *u, uint16_t *ret, struct error *err)
 static int get_origin(struct url_parts *parts, struct error *err)
 {
 	struct buf origin;
-	char port[8];
+	char port[U64_DIGITS];
 	bool ipv6 = strchr(parts->host, ':') != NULL;
 
 	buf_init(&origin, (size_t)URL_MAX_BYTES * 4);
@@ -177,7 +176,7 @@ static int get_origin(struct url_parts *parts, struct error *err)
 	buf_append_str(&origin, ipv6 ? STR("://[") : STR("://"));
 	buf_append_str(&origin, str_from(parts->host));
 	buf_append_str(&origin, ipv6 ? STR("]:") : STR(":"));
-	buf_append(&origin, port, (size_t)snprintf(port, sizeof(port), "%u", (unsigned)parts->port));
+	buf_append(&origin, port, u64_digits(parts->port, port));
 	if (buf_failed(&origin)) {
 		buf_release(&origin);
 		return no_memory(err);

@@ -94,6 +94,13 @@ static void test_u64(void **state)
 	assert_true(str_to_u64(STR("0"), &value) && value == 0);
 	assert_true(str_to_u64(STR("0012"), &value) && value == 12);
 	assert_true(str_to_u64(STR("18446744073709551615"), &value) && value == UINT64_MAX);
+	for (uint64_t each = UINT64_MAX; each; each /= 7) {
+		char digits[U64_DIGITS], expected[24];
+
+		assert_int_equal(u64_digits(each, digits), snprintf(expected, sizeof(expected), "%llu", (unsigned long long)each));
+		assert_memory_equal(digits, expected, strlen(expected));
+	}
+	assert_int_equal(u64_digits(0, (char[U64_DIGITS]){ 0 }), 1);
 }
 
 static void same_as_strtod(const char *text)

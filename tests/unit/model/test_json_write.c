@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -179,6 +180,14 @@ static void doubles_are_printed_as_python_does(void **state)
 		{ 999999999999999.9, "999999999999999.9" },
 		{ 9999999999999998.0, "9999999999999998.0" },
 		{ -1.25e-7, "-1.25e-07" },
+		{ 0.001, "0.001" },
+		{ 0.0015, "0.0015" },
+		{ 0.04, "0.04" },
+		{ 12.305, "12.305" },
+		{ -12.35, "-12.35" },
+		{ 99999999999.999, "99999999999.999" },
+		{ 99999999999.9994, "99999999999.9994" },
+		{ 100000000000.001, "100000000000.001" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -218,6 +227,21 @@ static void doubles_read_back(void **state)
 		assert_true(len <= 24);
 		if (!str_to_double(str_of(text, len), &back) || memcmp(&back, &value, sizeof(value)) != 0)
 			fail_msg("%a was written as %s, which reads back as %a", value, text, back);
+	}
+}
+
+/* Milliseconds in thousandths, which have a way of their own: as printf rounds them, without zeros at the end. */
+static void thousandths_are_written_as_they_are(void **state)
+{
+	(void)state;
+	for (uint64_t i = 1; i < UINT64_C(99999999999999); i += 1 + i / 37) {
+		char text[32], expected[40];
+		size_t len = (size_t)snprintf(expected, sizeof(expected), "%.3f", (double)i / 1000);
+
+		while (expected[len - 1] == '0' && expected[len - 2] != '.')
+			expected[--len] = '\0';
+		assert_int_equal(json_format_double((double)i / 1000, text), len);
+		assert_string_equal(text, expected);
 	}
 }
 
@@ -290,6 +314,7 @@ int main(void)
 		cmocka_unit_test(doubles_are_printed_as_python_does),
 		cmocka_unit_test(what_is_not_finite_is_null),
 		cmocka_unit_test(doubles_read_back),
+		cmocka_unit_test(thousandths_are_written_as_they_are),
 		cmocka_unit_test(a_full_buf_fails_once_and_for_all),
 		cmocka_unit_test(deep_values_are_written),
 		cmocka_unit_test(memory_that_runs_out_is_sticky),
