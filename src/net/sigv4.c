@@ -20,7 +20,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-#define DIGEST_BYTES  32
+#define DIGEST_BYTES  ((size_t)32)
 #define MAX_KEY       128u /* of an access key, a region, a service; AWS's own are far shorter */
 #define MAX_SECRET    1024u
 #define MAX_CANONICAL ((size_t)64 << 10)

@@ -183,14 +183,13 @@ struct attempt {
 	bool again;
 };
 
-static int send(struct store *s, const struct attempt *a, struct courier_reply *ret, struct error *err)
+static int exchange(struct store *s, const struct attempt *a, const struct sigv4_headers *h, struct courier_reply *ret,
+                    struct error *err)
 {
-	struct sigv4_headers h;
-	int r = sign(s, a->path, a->json, &h);
 	struct pair headers[] = {
-		{ STR("Authorization"), str_from(h.authorization) },         { STR("x-amz-date"), str_from(h.date) },
-		{ STR("x-amz-content-sha256"), str_from(h.content_sha256) }, { STR("Content-Type"), STR("application/json") },
-		{ STR("x-amz-security-token"), s->config.session_token },
+		{ STR("Authorization"), str_from(h->authorization) },         { STR("x-amz-date"), str_from(h->date) },
+		{ STR("x-amz-content-sha256"), str_from(h->content_sha256) }, { STR("Content-Type"), STR("application/json") },
+		{ STR("x-amz-security-token"), s->config.session_token }, /* the last: it may be absent */
 	};
 	struct http_request request = {
 		.method = STR("PUT"),
@@ -205,21 +204,29 @@ static int send(struct store *s, const struct attempt *a, struct courier_reply *
 		.fresh_connect = a->again,
 	};
 
+	return courier_exchange(s->courier, &request, ret, err);
+}
+
+static int send(struct store *s, const struct attempt *a, struct courier_reply *ret, struct error *err)
+{
+	struct sigv4_headers h;
+	int r = sign(s, a->path, a->json, &h);
+
 	if (r == FF_ENOMEM)
 		return error_nomem(err);
 	if (r)
 		return error_set(err, r, "",
 		                 "The request to S3 could not be signed: AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is none.");
-	return courier_exchange(s->courier, &request, ret, err);
+	return exchange(s, a, &h, ret, err);
 }
 
 /* ---- until it is stored ---- */
 
 static uint64_t wait_before(struct store *s, unsigned attempt)
 {
-	uint64_t most = (uint64_t)FIRST_WAIT_MS << (2 * attempt); /* 100, 400, 1600 ms, half of it by chance */
+	uint64_t half = (uint64_t)(FIRST_WAIT_MS / 2) << (2 * attempt); /* of 100, 400, 1600 ms; the other half is chance */
 
-	return most / 2 + (uint64_t)(rand_unit(&s->rand) * (double)(most / 2));
+	return half + (uint64_t)(rand_unit(&s->rand) * (double)half);
 }
 
 static int give_up(int code, const char *why, unsigned attempts, struct error *err)
@@ -237,7 +244,7 @@ static int put(struct store *s, struct attempt *a, uint64_t until_us, struct err
 	char why[768] = "";
 
 	for (unsigned n = 1;; n++) {
-		struct courier_reply reply;
+		struct courier_reply reply = { .header_count = 0 };
 		uint64_t now_us = clock_monotonic_us(), wait_ms = wait_before(s, n - 1);
 		enum verdict verdict;
 		int r;
