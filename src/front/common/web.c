@@ -120,6 +120,8 @@ static void run_round(struct web *w)
 		daemon_ms = daemon_timeout_ms(w);
 		next_us = MIN(timers_next(&w->timers), w->source_ready ? 0 : w->source_due_us);
 	} while ((daemon_ms == 0 || next_us <= w->now_us || w->hangups) && ++rounds < ROUNDS_MAX);
+	if (w->options.on_round_end)
+		w->options.on_round_end(w->options.user);
 	arm(w, w->hangups ? 0 : next_us, daemon_ms);
 }
 

@@ -54,6 +54,7 @@ struct web_options {
 	                         struct MHD_Connection *connection); /* becomes the request's context */
 	void (*on_gone)(void *user,
 	                void *tag); /* of web_watch: the peer closed its side, or the connection broke. At most once for each */
+	void (*on_round_end)(void *user);          /* all that was due is done: what the requests of a round left for later */
 	void (*on_signal)(void *user, int number); /* SIGINT, SIGTERM, SIGHUP; NULL: the first two are web_stop */
 };
 

@@ -125,9 +125,9 @@ void metrics_turned_away(struct metrics *m, enum metrics_turned_away why)
 	m->turned_away[why]++;
 }
 
-void metrics_log_dropped(struct metrics *m)
+void metrics_log_dropped(struct metrics *m, uint64_t lines)
 {
-	m->log_dropped++;
+	m->log_dropped += lines;
 }
 
 /* ---- the text ---- */

@@ -44,7 +44,7 @@ void metrics_request(struct metrics *m, enum serve_route route, int status, doub
 void metrics_event(struct metrics *m, const struct ff_event *event); /* every event of every run (door_request.on_event) */
 void metrics_run(struct metrics *m, enum metrics_run how);           /* a run ended */
 void metrics_turned_away(struct metrics *m, enum metrics_turned_away why);
-void metrics_log_dropped(struct metrics *m); /* access_log_write said so */
+void metrics_log_dropped(struct metrics *m, uint64_t lines); /* access_log_add, access_log_flush said so */
 
 /* ---- asked for ---- */
 

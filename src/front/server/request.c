@@ -267,7 +267,7 @@ static enum MHD_Result begin(struct request *r, const char *method)
 	uint64_t announced = announced_length(r);
 
 	snprintf(r->method, sizeof(r->method), "%s", method);
-	request_id_choose(request_header(r, "X-Request-Id"), r->id);
+	request_id_choose(request_header(r, "X-Request-Id"), &r->server->ids, r->id);
 	list_push_back(&r->server->requests, &r->link);
 	if (web_is_smuggled(r->connection))
 		return refuse_smuggled(r);
@@ -372,8 +372,7 @@ static void write_down(const struct request *r, int status)
 	};
 
 	metrics_request(r->server->metrics, r->match.route, status, ms, r->bytes_in, r->bytes_out);
-	if (!access_log_write(2, &entry))
-		metrics_log_dropped(r->server->metrics);
+	metrics_log_dropped(r->server->metrics, access_log_add(&r->server->log, &entry));
 }
 
 void request_on_completed(void *user, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why)

@@ -163,6 +163,13 @@ static void on_touched(void *user)
 		web_wake(s->web);
 }
 
+static void on_round_end(void *user)
+{
+	struct server *s = user;
+
+	metrics_log_dropped(s->metrics, access_log_flush(&s->log));
+}
+
 static void on_log(void *user, enum ff_log_level level, const char *message)
 {
 	(void)user;
@@ -274,6 +281,7 @@ static int open_web(struct server *s, struct error *err)
 		.on_request_line = request_on_line,
 		.on_gone = on_gone,
 		.on_signal = on_signal,
+		.on_round_end = on_round_end,
 	};
 	int code = web_new(&web, &s->web, err);
 
@@ -319,6 +327,8 @@ static void close_all(struct server *s)
 	s->state = SERVER_STOPPING;
 	web_free(web);
 	s->web = NULL;
+	(void)access_log_flush(&s->log); /* requests that ended with their connections */
+	access_log_release(&s->log);
 	if (s->engine)
 		jobs_release(&s->jobs);
 	ff_engine_free(s->engine);
@@ -336,6 +346,8 @@ static void init(struct server *s, const struct server_options *options)
 	s->jobs = (struct jobs){ .admission = &s->admission, .touched = on_touched, .user = s };
 	s->jobs.limits.max_body_bytes = options->max_body;
 	jobs_init(&s->jobs);
+	access_log_init(&s->log, 2);
+	rand_init(&s->ids, rand_seed_from_os());
 	list_init(&s->requests);
 	timer_init(&s->end, on_end_of_grace);
 	buf_init(&s->openapi, OPENAPI_MAX_BYTES);

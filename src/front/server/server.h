@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/timers.h"
 #include "fairforge/fairforge.h"
+#include "front/server/access_log.h"
 #include "front/server/admission.h"
 #include "front/server/auth.h"
 #include "front/server/client.h"
@@ -53,6 +54,8 @@ struct server {
 	struct clients clients;
 	struct admission admission;
 	struct jobs jobs;
+	struct access_log log;
+	struct rand ids;      /* of requests */
 	struct list requests; /* those whose header was read */
 	struct timer end;     /* of the grace */
 };

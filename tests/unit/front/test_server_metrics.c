@@ -178,7 +178,7 @@ static void test_runs_and_state(void **state)
 	metrics_run(m, METRICS_RUN_ABANDONED);
 	metrics_run(m, METRICS_RUN_ABANDONED);
 	metrics_turned_away(m, METRICS_ORIGIN);
-	metrics_log_dropped(m);
+	metrics_log_dropped(m, 1);
 	text = text_of(m, &now);
 	has(text, "fairforge_runs_total{result=\"complete\"} 1");
 	has(text, "fairforge_runs_total{result=\"abandoned\"} 2");
