@@ -111,6 +111,7 @@ static void quote_element(struct str xml, const char *name, char *out, size_t si
 {
 	char open[32], close[32];
 	size_t from, to;
+	struct str text;
 	struct buf safe;
 
 	snprintf(open, sizeof(open), "<%s>", name);
@@ -120,11 +121,11 @@ static void quote_element(struct str xml, const char *name, char *out, size_t si
 	to = from == SIZE_MAX ? from : str_find(xml, str_from(close), from);
 	if (to == SIZE_MAX)
 		return;
-	from += strlen(open);
+	text = str_sub(xml, from + strlen(open), to);
+	if (str_ends_with(text, STR("."))) /* the sentence around it has one */
+		text.len--;
 	buf_init(&safe, 4096);
-	if (to > from && xml.ptr[to - 1] == '.') /* the sentence around it has one */
-		to--;
-	if (!escape_append(&safe, str_sub(xml, from, MIN(to, from + 512)), false))
+	if (!escape_append(&safe, str_sub(text, 0, 512), false))
 		snprintf(out, size, "%.*s", (int)utf8_cut(buf_str(&safe), size - 1), safe.ptr ? safe.ptr : "");
 	buf_release(&safe);
 }
