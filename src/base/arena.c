@@ -106,7 +106,7 @@ static struct arena_block *block_new(size_t room)
 }
 
 /* A block with at least `need` bytes free, linked in its place. */
-static struct arena_block *block_for(struct arena *a, size_t need)
+RARE static struct arena_block *block_for(struct arena *a, size_t need)
 {
 	struct arena_block *head = a->head, *b;
 	size_t whole = head ? 2 * (head->room + sizeof *head) : BLOCK_FIRST;

@@ -29,7 +29,7 @@ void buf_init(struct buf *b, size_t cap);
 void buf_release(struct buf *b);
 void buf_clear(struct buf *b); /* len 0 and no failure; keeps the memory */
 /* The rare half of the appends below: makes room for len more bytes and a NUL. 0 or the failure. */
-int buf_grow(struct buf *b, size_t len);
+RARE int buf_grow(struct buf *b, size_t len);
 static inline int buf_ensure(struct buf *b, size_t len)
 {
 	return !b->failed && b->room - b->len > len ? 0 : buf_grow(b, len);

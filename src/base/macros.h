@@ -13,6 +13,8 @@
 #define WARN_UNUSED            __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define UNUSED                 __attribute__((unused))
+/* Kept out of the function that calls it, which then needs fewer registers: the half that hardly ever runs. */
+#define RARE __attribute__((noinline, cold))
 
 /* Runs `fn(&variable)` when the variable leaves its scope: the one exit path of a function. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))

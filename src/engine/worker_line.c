@@ -16,24 +16,27 @@
 
 static void put_text(struct buf *out, struct str key, struct str value)
 {
-	buf_append_str(out, key);
-	json_append_quoted(out, value);
+	json_append_behind(out, key, value);
 }
 
-static void put_int(struct buf *out, struct str key, uint64_t value)
+static void put_digits(struct buf *out, uint64_t value)
 {
-	char digits[20], *at = digits + sizeof(digits), *to = buf_reserve(out, key.len + sizeof(digits));
-	size_t count;
+	size_t count = 1;
+	char *to = buf_reserve(out, 20);
 
 	if (!to)
 		return;
-	do
-		*--at = (char)('0' + value % 10);
-	while ((value /= 10) != 0);
-	count = (size_t)(digits + sizeof(digits) - at);
-	memcpy(to, key.ptr, key.len);
-	memcpy(to + key.len, at, count);
-	buf_commit(out, key.len + count);
+	for (uint64_t rest = value; rest >= 10; rest /= 10)
+		count++;
+	for (size_t i = count; i-- > 0; value /= 10)
+		to[i] = (char)('0' + value % 10);
+	buf_commit(out, count);
+}
+
+static inline void put_int(struct buf *out, struct str key, uint64_t value)
+{
+	buf_append_str(out, key);
+	put_digits(out, value);
 }
 
 static void put_value(struct buf *out, struct str key, const struct json *value)

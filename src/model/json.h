@@ -74,7 +74,15 @@ void json_notes_init(struct json_notes *notes);
 void json_error_format(const struct json_error *err, char *out, size_t size);
 
 /* The member's value, or NULL when v is not an object or has no such member. */
-const struct json *json_get(const struct json *v, struct str key);
+static inline const struct json *json_get(const struct json *v, struct str key)
+{
+	if (!v || v->type != JSON_OBJECT)
+		return NULL;
+	for (uint32_t i = 0; i < v->count; i++)
+		if (str_eq(v->members[i].key, key))
+			return &v->members[i].value;
+	return NULL;
+}
 #define json_get_lit(v, literal) json_get((v), STR(literal))
 const char *json_type_name(enum json_type type); /* "null", "boolean", "number", "string", "array", "object" */
 static inline bool json_is_bool(const struct json *v)
@@ -120,9 +128,10 @@ void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, struct str key);
-void json_plain_key(struct json_writer *w, struct str key);    /* the same for a name of ours: nothing in it is to be escaped */
-void json_string(struct json_writer *w, struct str value);     /* ill-formed UTF-8 is written as U+FFFD */
-void json_number_text(struct json_writer *w, struct str text); /* text must be a JSON number */
+void json_plain_key(struct json_writer *w, struct str key); /* the same for a name of ours: nothing in it is to be escaped */
+void json_plain_text(struct json_writer *w, struct str key, struct str value); /* json_plain_key and json_string */
+void json_string(struct json_writer *w, struct str value);                     /* ill-formed UTF-8 is written as U+FFFD */
+void json_number_text(struct json_writer *w, struct str text);                 /* text must be a JSON number */
 void json_int(struct json_writer *w, int64_t value);
 void json_double(struct json_writer *w,
                  double value); /* shortest round-trip text, as Python's repr: 1.0, 1e-08, 0.7; not finite: null */
@@ -134,6 +143,8 @@ void json_value(struct json_writer *w, const struct json *v); /* a whole value, 
 size_t json_format_double(double value, char out[32]);
 /* Appends one string as a JSON string literal with its quotes. */
 void json_append_quoted(struct buf *out, struct str value);
+/* Appends `before` as it stands and the string behind it. */
+void json_append_behind(struct buf *out, struct str before, struct str value);
 /* Appends a whole value, compact. */
 void json_append_value(struct buf *out, const struct json *v);
 

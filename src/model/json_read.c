@@ -72,7 +72,7 @@ static void write_pointer(const struct reader *r, bool child, const struct str *
 	json_path_finish(&path, out);
 }
 
-static int fail(struct reader *r, int code, const char *at, const char *what)
+RARE static int fail(struct reader *r, int code, const char *at, const char *what)
 {
 	struct json_error *err = r->err;
 	if (!err)
@@ -86,17 +86,17 @@ static int fail(struct reader *r, int code, const char *at, const char *what)
 	return code;
 }
 
-static int malformed(struct reader *r, const char *at, const char *what)
+RARE static int malformed(struct reader *r, const char *at, const char *what)
 {
 	return fail(r, FF_EDATA, at, what);
 }
 
-static int out_of_memory(struct reader *r)
+RARE static int out_of_memory(struct reader *r)
 {
 	return fail(r, FF_ENOMEM, r->p, "out of memory");
 }
 
-static int over_limit(struct reader *r, const char *what, size_t limit)
+RARE static int over_limit(struct reader *r, const char *what, size_t limit)
 {
 	int code = fail(r, FF_ETOOBIG, r->p, what);
 	if (r->err)
@@ -146,7 +146,7 @@ static void *grow(void *stack, const void *first, size_t *room, size_t size)
 	return bigger;
 }
 
-static int grow_items(struct reader *r)
+RARE static int grow_items(struct reader *r)
 {
 	struct json *bigger = grow(r->items, r->first_items, &r->item_room, sizeof(*r->items));
 	if (!bigger)
@@ -155,7 +155,7 @@ static int grow_items(struct reader *r)
 	return 0;
 }
 
-static int grow_keys(struct reader *r)
+RARE static int grow_keys(struct reader *r)
 {
 	struct str *bigger = grow(r->keys, r->first_keys, &r->key_room, sizeof(*r->keys));
 	if (!bigger)
@@ -191,7 +191,7 @@ static int push_frame(struct reader *r, bool object)
 
 /* ---- scalars ---- */
 
-static void skip_spaces(struct reader *r)
+RARE static void skip_spaces(struct reader *r)
 {
 	static const uint64_t eight_spaces = JSON_LEX_ONES * ' ';
 	const char *p = r->p;
@@ -207,14 +207,16 @@ static void skip_spaces(struct reader *r)
 /* Mostly there is none, or one blank. */
 static inline void skip_space(struct reader *r)
 {
-	if (r->p < r->end && *r->p == ' ')
+	if (r->p == r->end || (unsigned char)*r->p > ' ')
+		return;
+	if (*r->p == ' ' && r->end - r->p > 1 && (unsigned char)r->p[1] > ' ')
 		r->p++;
-	if (r->p < r->end && (unsigned char)*r->p <= ' ')
+	else
 		skip_spaces(r);
 }
 
 /* A string that is more than plain bytes and a quote. */
-static int read_odd_string(struct reader *r, struct str *ret)
+RARE static int read_odd_string(struct reader *r, struct str *ret)
 {
 	struct json_lexed_string s;
 	const char *at;

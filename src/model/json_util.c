@@ -8,16 +8,6 @@
 
 #include <math.h>
 
-const struct json *json_get(const struct json *v, struct str key)
-{
-	if (!v || v->type != JSON_OBJECT)
-		return NULL;
-	for (uint32_t i = 0; i < v->count; i++)
-		if (str_eq(v->members[i].key, key))
-			return &v->members[i].value;
-	return NULL;
-}
-
 const char *json_type_name(enum json_type type)
 {
 	switch (type) {

@@ -75,25 +75,8 @@ static bool is_plain(struct str s)
 	return s.len == 0 || (s.len < SIZE_MAX / 2 && json_lex_plain(s.ptr, s.ptr + s.len) == s.ptr + s.len);
 }
 
-/* A text without anything to escape, which most are: one look at the room. */
-static void append_plain_quoted(struct buf *out, const char *text, size_t len)
+RARE static void append_odd_quoted(struct buf *out, const char *p, const char *end)
 {
-	char *p = buf_reserve(out, len + 2);
-	if (!p)
-		return;
-	*p = '"';
-	memcpy(p + 1, text, len);
-	p[len + 1] = '"';
-	buf_commit(out, len + 2);
-}
-
-void json_append_quoted(struct buf *out, struct str value)
-{
-	const char *p = value.ptr ? value.ptr : "", *end = p + value.len;
-	if (is_plain(value)) {
-		append_plain_quoted(out, p, value.len);
-		return;
-	}
 	(void)buf_append_char(out, '"');
 	while (p < end) {
 		const char *stop = skip_copied(p, end);
@@ -109,6 +92,33 @@ void json_append_quoted(struct buf *out, struct str value)
 		}
 	}
 	(void)buf_append_char(out, '"');
+}
+
+void json_append_behind(struct buf *out, struct str before, struct str value)
+{
+	bool plain = is_plain(value);
+	char *p = buf_reserve(
+	        out, before.len + (plain ? value.len + 2 : 0)); /* a text without anything to escape: one look at the room */
+
+	if (!p)
+		return;
+	memcpy(p, before.ptr, before.len);
+	p += before.len;
+	if (!plain) {
+		buf_commit(out, before.len);
+		append_odd_quoted(out, value.ptr, value.ptr + value.len);
+		return;
+	}
+	*p = '"';
+	if (value.len)
+		memcpy(p + 1, value.ptr, value.len);
+	p[value.len + 1] = '"';
+	buf_commit(out, before.len + value.len + 2);
+}
+
+void json_append_quoted(struct buf *out, struct str value)
+{
+	json_append_behind(out, STR(""), value);
 }
 
 /* ---- numbers ---- */
@@ -367,6 +377,13 @@ void json_plain_key(struct json_writer *w, struct str key)
 	assert(!w->after_key && (in_object(w) || w->depth > checked_levels));
 	w->after_key = true;
 	append_plain_key(w, key);
+}
+
+void json_plain_text(struct json_writer *w, struct str key, struct str value)
+{
+	json_plain_key(w, key);
+	w->after_key = false;
+	json_append_quoted(w->out, value);
 }
 
 void json_string(struct json_writer *w, struct str value)

@@ -3,8 +3,7 @@
 
 static void text(struct json_writer *w, struct str key, struct str value)
 {
-	json_plain_key(w, key);
-	json_string(w, value);
+	json_plain_text(w, key, value);
 }
 
 static void value(struct json_writer *w, struct str key, const struct json *v)
