@@ -51,8 +51,8 @@ static void free_parts(const struct run_config *config)
 
 static void init_lists(struct run *r)
 {
-	struct list *const lists[] = { &r->link, &r->attention_link, &r->target_link, &r->sessions, &r->pool,
-		                       &r->live, &r->retries,        &r->results,     &r->due };
+	struct list *const lists[] = { &r->link,           &r->attention_link, &r->target_link, &r->sessions, &r->pool,
+		                       &r->spare_sessions, &r->live,           &r->retries,     &r->results,  &r->due };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 }

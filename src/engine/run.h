@@ -50,8 +50,9 @@ struct run {
 	struct scheduler scheduler;
 	struct list sessions; /* open ones */
 	size_t session_count, unrecorded, bytes;
-	uint64_t read;                 /* turns of all datasets read so far */
-	struct session *spare_session; /* so that a dataset that was read is never lost to lack of memory */
+	uint64_t read;              /* turns of all datasets read so far */
+	struct list spare_sessions; /* at least one before a dataset is read, so that none is lost to lack of memory */
+	size_t spare_session_count;
 	struct problems problems;
 	bool source_read; /* to its end, or given up */
 

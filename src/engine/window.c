@@ -13,6 +13,7 @@
 
 #define WINDOW_SLICE_BYTES    (1u << 20)
 #define WINDOW_SLICE_DATASETS 128
+#define SPARE_SESSIONS        128
 #define READ_AHEAD_TURNS      128 /* where the order does not matter: what is read early only grows cold */
 
 bool window_wants_more(const struct run *r)
@@ -26,13 +27,23 @@ bool window_wants_more(const struct run *r)
 	return r->unrecorded < r->window && r->bytes < RUN_WINDOW_BYTES;
 }
 
+/* For the next dataset. */
+static void put_by(struct run *r, struct session *session)
+{
+	list_init(&session->link);
+	list_push_front(&r->spare_sessions, &session->link);
+	r->spare_session_count++;
+}
+
 /* Everything a session needs, before there is one. */
 static int reserve(struct run *r)
 {
-	if (!r->spare_session)
-		r->spare_session = NEW(struct session);
-	if (!r->spare_session)
-		return FF_ENOMEM;
+	if (list_empty(&r->spare_sessions)) {
+		struct session *session = NEW(struct session);
+		if (!session)
+			return FF_ENOMEM;
+		put_by(r, session);
+	}
 	return scheduler_reserve(&r->scheduler);
 }
 
@@ -41,8 +52,11 @@ static void free_session(struct run *r, struct session *session)
 	struct executor *x = r->config.executor;
 	if (session->executor_session && x->ops->session_free)
 		x->ops->session_free(x, session->executor_session);
-	dataset_free(session->dataset);
-	mem_free(session);
+	dataset_source_take_back(r->config.source, session->dataset);
+	if (r->spare_session_count < SPARE_SESSIONS)
+		put_by(r, session);
+	else
+		mem_free(session);
 }
 
 static void end_dataset(struct run *r, struct session *session, uint64_t now_us)
@@ -77,8 +91,8 @@ static void close_session(struct run *r, struct session *session, uint64_t now_u
 
 static void open_session(struct run *r, struct dataset *dataset, uint64_t now_us)
 {
-	struct session *session = r->spare_session;
-	r->spare_session = NULL;
+	struct session *session = LIST_ENTRY(list_pop_front(&r->spare_sessions), struct session, link);
+	r->spare_session_count--;
 	*session = (struct session){
 		.run = r,
 		.dataset = dataset,
@@ -165,6 +179,6 @@ void window_count_record(struct run *r, struct session *session, const struct tu
 void window_release(struct run *r)
 {
 	assert(list_empty(&r->sessions));
-	mem_free(r->spare_session);
-	r->spare_session = NULL;
+	while (!list_empty(&r->spare_sessions))
+		mem_free(LIST_ENTRY(list_pop_front(&r->spare_sessions), struct session, link));
 }

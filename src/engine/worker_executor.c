@@ -101,12 +101,16 @@ void worker_attempt_failed(struct worker_executor *x, struct attempt *a, const s
 
 /* ---- jobs ---- */
 
-struct worker_job *worker_job_new(const struct dataset *d, size_t count)
+struct worker_job *worker_job_new(struct worker_executor *x, const struct dataset *d, size_t count)
 {
-	struct worker_job *job = mem_calloc(1, sizeof(*job) + count * sizeof(job->calls[0]));
+	size_t size = sizeof(struct worker_job) + count * sizeof(struct worker_call);
+	struct list *spare = count == 1 ? list_pop_front(&x->spare_jobs) : NULL;
+	struct worker_job *job = spare ? LIST_ENTRY(spare, struct worker_job, link) : mem_alloc(size);
 
 	if (!job)
 		return NULL;
+	x->spare_job_count -= spare != NULL;
+	memset(job, 0, size);
 	list_init(&job->link);
 	job->dataset = d;
 	job->count = job->open = count;
@@ -117,7 +121,7 @@ struct worker_job *worker_job_new(const struct dataset *d, size_t count)
 	return job;
 }
 
-void worker_job_free(struct worker_job *job)
+void worker_job_free(struct worker_executor *x, struct worker_job *job)
 {
 	struct worker *w = job->worker;
 
@@ -126,7 +130,12 @@ void worker_job_free(struct worker_job *job)
 	if (w)
 		w->busy--;
 	list_remove(&job->link);
-	mem_free(job);
+	if (job->count != 1 || x->spare_job_count == WORKER_SPARE_JOBS) {
+		mem_free(job);
+		return;
+	}
+	list_push_front(&x->spare_jobs, &job->link);
+	x->spare_job_count++;
 }
 
 static void fail_call(struct worker_executor *x, struct worker_call *call, const struct attempt_result *result)
@@ -183,7 +192,7 @@ static void start(struct executor *e, struct attempt *a)
 		worker_session_start(a->session, a);
 		return;
 	}
-	job = worker_job_new(a->dataset, 1);
+	job = worker_job_new(x, a->dataset, 1);
 	if (!job) {
 		a->result.outcome = OUTCOME_NOT_RUN;
 		a->result.error = STR("not sent to a worker: out of memory.");
@@ -204,7 +213,7 @@ static void cancel_turn(struct worker_executor *x, struct worker_job *job)
 	if (job->worker)
 		worker_job_abandon(x, job);
 	else
-		worker_job_free(job);
+		worker_job_free(x, job);
 }
 
 static void cancel(struct executor *e, struct attempt *a)
@@ -233,6 +242,8 @@ static void executor_free(struct executor *e)
 	deferred_cancel(&x->ended);
 	worker_pool_free(x);
 	free_dead(x);
+	while (!list_empty(&x->spare_jobs))
+		mem_free(LIST_ENTRY(list_pop_front(&x->spare_jobs), struct worker_job, link));
 	buf_release(&x->scratch);
 	arena_release(&x->arena);
 	mem_free(x);
@@ -264,6 +275,7 @@ static struct worker_executor *executor_alloc(const struct worker_executor_confi
 		.backoff_cap_s = BACKOFF_CAP_S,
 	};
 	list_init(&x->queue);
+	list_init(&x->spare_jobs);
 	list_init(&x->retired);
 	list_init(&x->dead);
 	deferred_init(&x->ended, hand_over);

@@ -26,7 +26,8 @@
 #define WORKER_STARTS_MOST  5               /* fruitless starts of every worker, until turns that wait fail */
 #define WORKER_LOG_BURST    100u            /* lines of standard error logged at once, */
 #define WORKER_LOG_EVERY_US UINT64_C(50000) /* then one in this time */
-#define WORKER_LAST_WORDS   300u            /* bytes of the last line of standard error that a sentence quotes */
+#define WORKER_SPARE_JOBS   256u
+#define WORKER_LAST_WORDS   300u /* bytes of the last line of standard error that a sentence quotes */
 
 struct worker;
 struct worker_job;
@@ -123,7 +124,9 @@ struct worker_executor {
 	struct worker **workers;                 /* config.workers of them */
 	struct list retired, dead;
 	unsigned retired_count;
-	struct list queue;                        /* jobs without a worker, in order */
+	struct list queue;      /* jobs without a worker, in order */
+	struct list spare_jobs; /* of one call each, for the next turns: at most WORKER_SPARE_JOBS */
+	unsigned spare_job_count;
 	struct deferred ended;                    /* hands finished attempts to the engine */
 	struct attempt *first_ended, *last_ended; /* chain through executor_state */
 	struct buf scratch;                       /* a line on its way to a worker */
@@ -153,9 +156,9 @@ const char *worker_label(struct worker *w);
 struct str worker_text(struct worker_executor *x, struct arena *arena, struct str text);
 
 /* A job of `count` calls in no list. NULL: out of memory. */
-struct worker_job *worker_job_new(const struct dataset *d, size_t count);
+struct worker_job *worker_job_new(struct worker_executor *x, const struct dataset *d, size_t count);
 /* Out of its list and its worker's map and slots. */
-void worker_job_free(struct worker_job *job);
+void worker_job_free(struct worker_executor *x, struct worker_job *job);
 /* Every call without a reply gets the result; its error is any text. */
 void worker_job_fail(struct worker_executor *x, struct worker_job *job, const struct attempt_result *result);
 /* Nobody waits for it any more, but its worker works on it: it is cancelled, or its worker retires. */

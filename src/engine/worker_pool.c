@@ -30,17 +30,17 @@ int worker_pool_new(struct worker_executor *x, struct error *err)
 	return r;
 }
 
-static void free_jobs(struct list *jobs)
+static void free_jobs(struct worker_executor *x, struct list *jobs)
 {
 	while (!list_empty(jobs))
-		worker_job_free(LIST_ENTRY(jobs->next, struct worker_job, link));
+		worker_job_free(x, LIST_ENTRY(jobs->next, struct worker_job, link));
 }
 
 void worker_pool_free(struct worker_executor *x)
 {
 	struct list *node;
 
-	free_jobs(&x->queue);
+	free_jobs(x, &x->queue);
 	for (unsigned i = 0; x->workers && i < x->config.workers; i++)
 		worker_free(x->workers[i]);
 	while ((node = list_pop_front(&x->retired)) != NULL)
@@ -86,7 +86,7 @@ static void drop_job(struct worker_executor *x, struct worker_job *job)
 {
 	struct worker_session *s = x->capabilities.datasets ? job->session : NULL;
 
-	worker_job_free(job);
+	worker_job_free(x, job);
 	if (s)
 		worker_session_job_over(s);
 }

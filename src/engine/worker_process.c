@@ -95,7 +95,7 @@ static void close_job(struct worker *w, struct worker_job *job)
 	struct worker_executor *x = w->x;
 	struct worker_session *s = x->capabilities.datasets ? job->session : NULL;
 
-	worker_job_free(job);
+	worker_job_free(x, job);
 	worker_process_arm(w);
 	if (s)
 		worker_session_job_over(s);
@@ -393,7 +393,7 @@ static void fail_jobs(struct worker *w, struct list *jobs, const struct attempt_
 		struct worker_session *s = x->capabilities.datasets ? job->session : NULL;
 
 		worker_job_fail(x, job, result);
-		worker_job_free(job);
+		worker_job_free(x, job);
 		if (s)
 			worker_session_job_over(s);
 	}
@@ -459,10 +459,10 @@ struct worker *worker_new(struct worker_executor *x, unsigned index)
 	return w;
 }
 
-static void free_jobs(struct list *jobs)
+static void free_jobs(struct worker_executor *x, struct list *jobs)
 {
 	while (!list_empty(jobs))
-		worker_job_free(LIST_ENTRY(jobs->next, struct worker_job, link));
+		worker_job_free(x, LIST_ENTRY(jobs->next, struct worker_job, link));
 }
 
 void worker_free(struct worker *w)
@@ -479,9 +479,9 @@ void worker_free(struct worker *w)
 		worker_write_bye(&w->x->scratch);
 		idle = worker_process_send(w) == 0;
 	}
-	free_jobs(&w->jobs);
-	free_jobs(&w->abandoned);
-	free_jobs(&w->queue);
+	free_jobs(w->x, &w->jobs);
+	free_jobs(w->x, &w->abandoned);
+	free_jobs(w->x, &w->queue);
 	child_dismiss(w->child, idle);
 	timer_disarm(timers, &w->timer);
 	timers_unreserve(timers, 1);

@@ -83,7 +83,7 @@ void worker_session_free(struct executor *e, void *session)
 		if (job->worker)
 			worker_job_abandon(s->x, job);
 		else
-			worker_job_free(job);
+			worker_job_free(s->x, job);
 	}
 	leave_home(s);
 	arena_release(&s->arena);
@@ -192,7 +192,7 @@ static void make_job(struct worker_session *s, struct attempt *a)
 
 	for (size_t i = 0; i < s->dataset->batch_count; i++)
 		count += belongs(&s->batches[i]);
-	job = worker_job_new(s->dataset, count);
+	job = worker_job_new(s->x, s->dataset, count);
 	if (!job) {
 		cannot_start(s, a);
 		return;
@@ -246,7 +246,7 @@ static void take_back(struct worker_session *s)
 		if (job->calls[i].open)
 			s->batches[job->calls[i].batch].state = BATCH_TO_DO;
 	s->job = NULL;
-	worker_job_free(job);
+	worker_job_free(s->x, job);
 }
 
 static void fail_others(struct worker_session *s, struct worker_job *job)

@@ -13,6 +13,9 @@
 #include "base/alloc.h"
 #include "model/source.h"
 
+#define SPARE_ARENAS 64
+#define SPARE_BYTES  ((size_t)16 << 10) /* used: the memory of a larger dataset is given back */
+
 enum source_kind { SOURCE_VALUES, SOURCE_LINES, SOURCE_JOIN };
 
 struct totals {
@@ -36,9 +39,39 @@ struct dataset_source {
 	struct json_limits limits;
 	struct json_notes *notes; /* filled in the first pass; may be NULL */
 
+	struct arena spares[SPARE_ARENAS]; /* of datasets that were taken back: `spare_count`, reset */
+	size_t spare_count;
+
 	struct dataset_source **parts; /* SOURCE_JOIN: `count` of them; the one being read */
 	size_t part;
 };
+
+/* ---- memory of datasets ---- */
+
+static struct arena take_spare(struct dataset_source *s)
+{
+	return s->spare_count ? s->spares[--s->spare_count] : ARENA_INIT;
+}
+
+/* An arena that no dataset took over, or that of one that is done with. */
+static void keep_spare(struct dataset_source *s, struct arena *arena)
+{
+	if (s->spare_count == SPARE_ARENAS || arena->used > SPARE_BYTES) {
+		arena_release(arena);
+		return;
+	}
+	arena_reset(arena);
+	s->spares[s->spare_count++] = *arena;
+}
+
+void dataset_source_take_back(struct dataset_source *s, struct dataset *d)
+{
+	struct arena own = d->arena; /* the dataset lives in it */
+
+	while (s->kind == SOURCE_JOIN && s->count)
+		s = s->parts[MIN(s->part, s->count - 1)];
+	keep_spare(s, &own);
+}
 
 /* ---- values of a document ---- */
 
@@ -114,14 +147,14 @@ static int next_value(struct dataset_source *s, struct problems *problems, struc
 {
 	begin_values(s, problems);
 	while (s->position < s->count) {
-		struct arena arena = ARENA_INIT;
+		struct arena arena = take_spare(s);
 		size_t index = s->position++;
 		char pointer[64];
 		int code;
 		value_pointer(s, index, pointer);
 		code = dataset_from_json(&arena, &s->values[index], pointer, index, problems, ret);
 		if (code)
-			arena_release(&arena); /* a dataset that came took it over */
+			keep_spare(s, &arena); /* a dataset that came took it over */
 		if (code != FF_EDATA)
 			return code ? code : 1;
 	}
@@ -256,14 +289,15 @@ static int take_line(struct dataset_source *s, struct problems *problems, struct
 static int next_line(struct dataset_source *s, struct problems *problems, struct dataset **ret, struct error *err)
 {
 	for (;;) {
-		struct arena arena = ARENA_INIT;
+		struct arena arena;
 		struct str line;
 		int code = take_line(s, problems, &line, err);
 		if (code != 1)
 			return code;
+		arena = take_spare(s);
 		code = read_line(s, line, &arena, problems, ret);
 		if (code)
-			arena_release(&arena);
+			keep_spare(s, &arena);
 		if (code != FF_EDATA)
 			return code ? error_nomem(err) : 1;
 	}
@@ -419,6 +453,8 @@ void dataset_source_free(struct dataset_source *s)
 	if (!s)
 		return;
 	document_unref(s->document);
+	while (s->spare_count)
+		arena_release(&s->spares[--s->spare_count]);
 	if (s->kind == SOURCE_LINES)
 		line_reader_release(&s->reader);
 	for (size_t i = 0; s->kind == SOURCE_JOIN && i < s->count; i++)

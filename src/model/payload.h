@@ -68,6 +68,8 @@ void payload_free(struct payload *p);
  * that it has fewer or more valid datasets gives FF_EIO at its end. `problems` is required.
  */
 int dataset_source_next(struct dataset_source *s, struct problems *problems, struct dataset **ret, struct error *err) WARN_UNUSED;
+/* A dataset of this source that is done with: its memory serves the next ones. dataset_free does as well. */
+void dataset_source_take_back(struct dataset_source *s, struct dataset *d);
 /* The rest of a pass without making datasets: the problems of all of them, and the totals. 0 or failed, as dataset_source_next would. */
 int dataset_source_check(struct dataset_source *s, struct problems *problems, struct error *err) WARN_UNUSED;
 int dataset_source_rewind(struct dataset_source *s, struct error *err) WARN_UNUSED;

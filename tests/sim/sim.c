@@ -164,6 +164,12 @@ int dataset_source_next(struct dataset_source *s, struct problems *problems, str
 	return 1;
 }
 
+void dataset_source_take_back(struct dataset_source *s, struct dataset *d)
+{
+	(void)s;
+	dataset_free(d);
+}
+
 void dataset_source_free(struct dataset_source *s)
 {
 	free(s);
