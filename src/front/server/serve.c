@@ -226,8 +226,10 @@ static int parse(int argc, char **argv, struct args *a, struct error *err)
 
 	buf_init(&why, 4096);
 	r = flags_parse(flags, ARRAY_SIZE(flags), a, argc, argv, &first, &why);
-	if (r)
-		error_set(err, FF_EUSAGE, "", "%s", why.ptr ? why.ptr : "The options are wrong.");
+	if (r && (!why.ptr || str_eq(buf_str(&why), STR("Out of memory."))))
+		r = error_nomem(err);
+	else if (r)
+		r = error_set(err, FF_EUSAGE, "", "%s", why.ptr);
 	else if (!a->help && first < argc)
 		r = error_set(err, FF_EUSAGE, "", "serve takes options only, not \"%s\".", argv[first]);
 	buf_release(&why);
