@@ -84,6 +84,7 @@ def test_who_has_a_token_may(serve, tokens):
             assert headers["WWW-Authenticate"].startswith("Bearer "), header
             assert list(json.loads(text)) == ["error"], text
         assert len(peer.requests) == 2, "a request without a token reached the target"
+    service.event("request", count=8)
     names = [e["token"] for e in service.requests()]
     assert names == ["ci", "laptop"] + [None] * 6, names
 
