@@ -42,6 +42,7 @@ enum key_source { KEY_NONE, KEY_FROM_PARAMS, KEY_FROM_ENV };
 /* What every configured connector has; classes embed it as their first member. All memory is in `arena`. */
 struct connector {
 	const struct connector_class *class;
+	unsigned references; /* owners beside the first: it never changes once it is configured, so runs may share it */
 	struct arena arena;
 	struct str model;
 	struct str base_url;   /* absolute http(s) URL prefix that requests go to */
@@ -178,6 +179,7 @@ const struct connector_class *connector_class_find(struct str name);
  */
 int connector_create(const struct json *connector, const struct connector_setup *setup, struct problems *problems,
                      struct connector **ret) WARN_UNUSED;
-void connector_free(struct connector *c); /* wipes keys; NULL is fine */
+struct connector *connector_again(struct connector *c); /* for one more owner */
+void connector_free(struct connector *c);               /* by each owner; the last one wipes the keys. NULL is fine */
 
 #endif

@@ -152,9 +152,15 @@ static void wipe(struct str secret)
 		explicit_bzero((char *)(uintptr_t)secret.ptr, secret.len);
 }
 
+struct connector *connector_again(struct connector *c)
+{
+	c->references++;
+	return c;
+}
+
 void connector_free(struct connector *c)
 {
-	if (!c)
+	if (!c || c->references--)
 		return;
 	wipe(c->key);
 	for (size_t i = 0; i < c->secret_count; i++)

@@ -30,8 +30,8 @@ struct http_executor {
 	struct executor base;
 	struct http_executor_config config; /* options points to `options` */
 	struct options options;
-	struct url_parts url;
-	struct buf scratch; /* scrubbed text on its way into an arena */
+	struct url_parts own_url; /* when config.url was not given */
+	struct buf scratch;       /* scrubbed text on its way into an arena */
 	uint64_t connect_timeout_ms, idle_timeout_ms;
 	int64_t date_ms;
 	char date[11];
@@ -474,7 +474,7 @@ static void http_executor_free(struct executor *base)
 	timer_disarm(x->config.timers, &x->timer);
 	timers_unreserve(x->config.timers, 1);
 	connector_free(x->config.connector);
-	url_parts_release(&x->url);
+	url_parts_release(&x->own_url);
 	buf_release(&x->scratch);
 	mem_free(x);
 }
@@ -519,7 +519,7 @@ static void set_base(struct http_executor *x)
 		.ops = &http_executor_ops,
 		.ordered = c->class->ordered || c->ordered,
 		.label = c->class->label,
-		.target_origin = x->url.origin,
+		.target_origin = x->config.url->origin,
 		.target_key_hash = account_hash(c),
 		.default_max_retries = c->max_retries,
 		.backoff_first_s = c->class->retry.backoff_first_s,
@@ -533,9 +533,9 @@ int http_executor_new(const struct http_executor_config *config, struct executor
 	struct http_executor *x = NEW(struct http_executor);
 	if (!x)
 		return error_nomem(err);
-	int rc = url_parse(config->connector->base_url, &x->url, err);
+	int rc = config->url ? 0 : url_parse(config->connector->base_url, &x->own_url, err);
 	if (rc == 0 && timers_reserve(config->timers, 1) != 0) {
-		url_parts_release(&x->url);
+		url_parts_release(&x->own_url);
 		rc = error_nomem(err);
 	}
 	if (rc != 0) {
@@ -545,6 +545,7 @@ int http_executor_new(const struct http_executor_config *config, struct executor
 	x->config = *config;
 	x->options = *config->options;
 	x->config.options = &x->options;
+	x->config.url = config->url ? config->url : &x->own_url;
 	x->date_ms = INT64_MIN / 2;
 	buf_init(&x->scratch, (size_t)SENTENCE_MOST * 4);
 	timer_init(&x->timer, end_unsent);

@@ -6,10 +6,12 @@
 #include "connector/connector.h"
 #include "engine/executor.h"
 #include "net/http.h"
+#include "net/url.h"
 
 struct http_executor_config {
 	struct http_transport *transport; /* outlives the executor */
 	struct connector *connector;      /* taken over on success */
+	const struct url_parts *url;      /* of its base_url, alive as long as the executor; NULL: taken apart here */
 	const struct options *options;    /* copied: the *_ms, http_version */
 	struct timers *timers;            /* for the deferred done of attempts that cannot be sent */
 	const struct scrubber *scrubber;

@@ -33,8 +33,8 @@ static void fill(const struct request *req, struct ff_check_result *ret)
 		copy_text(ret->connector, sizeof(ret->connector), STR("runner"));
 		copy_text(ret->origin, sizeof(ret->origin), str_from(req->runner_name));
 	}
-	if (req->has_target)
-		copy_text(ret->origin, sizeof(ret->origin), str_from(req->target.origin));
+	if (req->account && req->account->has_target)
+		copy_text(ret->origin, sizeof(ret->origin), str_from(req->account->target.origin));
 }
 
 /* The parameter that says where the secrets of the notice go. */
@@ -53,8 +53,8 @@ static void report(const struct request *req, int code, void (*on_problem)(void 
 		on_problem(user, &f->problem);
 	if (code == FF_ENOMEM)
 		on_problem(user, &(struct ff_problem){ FF_PROBLEM_ERROR, "", "", "Out of memory." });
-	if (req->notice && req->connector)
-		on_problem(user, &(struct ff_problem){ FF_PROBLEM_WARNING, "", notice_pointer(req), req->notice });
+	if (req->connector && req->account->notice)
+		on_problem(user, &(struct ff_problem){ FF_PROBLEM_WARNING, "", notice_pointer(req), req->account->notice });
 }
 
 int ff_check(struct ff_engine *engine, const struct ff_run_options *options,
@@ -71,7 +71,7 @@ int ff_check(struct ff_engine *engine, const struct ff_run_options *options,
 	if (!req)
 		return FF_ENOMEM;
 	r = request_build(req, engine, &o, true);
-	if (req->notice && req->connector)
+	if (req->connector && req->account->notice)
 		req->warnings++;
 	if (r == FF_ENOMEM)
 		req->errors++;

@@ -269,25 +269,29 @@ static int choose_base(struct request *req, struct json *ret)
 	return (r = config_base(req, NULL, ret)) ? r : 1;
 }
 
-int request_connector_json(struct request *req, struct json *ret, bool *ret_found)
+int request_connector_base(struct request *req, struct json *ret, bool *ret_found)
 {
-	struct problems problems;
-	struct json base;
 	int r;
 
 	req->params_at = "/connector/params";
-	r = choose_base(req, &base);
+	r = choose_base(req, ret);
 	*ret_found = r > 0;
-	if (r <= 0)
-		return r;
-	if (base.type != JSON_OBJECT) {
-		*ret = base;
+	return MIN(r, 0);
+}
+
+int request_connector_json(struct request *req, const struct json *base, struct json *ret)
+{
+	struct problems problems;
+	int r;
+
+	if (base->type != JSON_OBJECT) {
+		*ret = *base;
 		return 0;
 	}
-	if ((r = request_limit_size(req, &base)))
+	if ((r = request_limit_size(req, base)))
 		return r;
 	problems_init(&problems);
-	r = apply_flags(req, &base, ret, &problems);
+	r = apply_flags(req, base, ret, &problems);
 	if (!r)
 		r = request_take(req, STEP_CONNECTOR, "", &problems, FF_EUSAGE);
 	problems_release(&problems);

@@ -177,6 +177,7 @@ static int build(struct ff_engine *engine, const struct ff_engine_options *o, st
 	int r;
 
 	list_init(&engine->runs);
+	list_init(&engine->accounts);
 	scrubber_init(&engine->scrubber);
 	deferred_init(&engine->wake, wake_called);
 	read_options(engine, o);

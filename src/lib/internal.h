@@ -8,6 +8,7 @@
  *   setting.c      name=value as the user typed it → JSON values; env:NAME and file:PATH
  *   connector_json.c  the connector object of a request: payload, flags and environment in one
  *   request.c      inputs, options and connector → a request that can run, or everything that is wrong with it
+ *   share.c        one account for requests that ask for the same at the same time
  *   stranger.c     what a stranger's connector may ask for: size, retries, timeouts
  *   target.c       where requests go: origin rules, notices, descriptor limit
  *   worker_setup.c  a worker instead of a connector: command, environment, hello
@@ -16,6 +17,7 @@
  *   words.c        a command split into words
  *   output.c       one output of a run: a sink that knows whether its document is whole
  *   run_api.c      struct ff_run: a request on the engine, its events and its end
+ *   account.c      connector, address and secrets of a request, shared by those who ask for the same
  *   check_api.c    a request that is only looked at
  */
 #ifndef FF_LIB_INTERNAL_H
@@ -51,6 +53,7 @@ struct ff_engine {
 	struct child_keeper *keeper; /* of worker processes; NULL before the first */
 	struct deferred wake;        /* does nothing: an iteration is what engine_step needs */
 	struct list runs;            /* struct ff_run.link */
+	struct list accounts;        /* struct account.link: those that runs may share */
 	char *cafile;                /* NULL: the system's */
 	char **allowed_origins;      /* normalised, NULL-terminated; NULL: none */
 	bool processing;             /* inside the loop: callbacks may not process again */

@@ -25,7 +25,7 @@ static const char *scrubbed(struct request *req, const char *text)
 	const char *copy = NULL;
 
 	buf_init(&out, ANSWER_MAX_BYTES);
-	if (scrub_append(&req->scrubber, &out, str_from(text)) == 0)
+	if (scrub_append(request_scrubber(req), &out, str_from(text)) == 0)
 		copy = arena_memdup(&req->arena, out.ptr ? out.ptr : "", out.len);
 	buf_release(&out);
 	return copy;
@@ -107,14 +107,12 @@ const char *request_param_at(struct request *req, const char *name)
 
 int request_guard(struct request *req, struct str secret)
 {
-	struct guard *g = ARENA_NEW(&req->arena, struct guard);
+	return account_guard(req->account, secret);
+}
 
-	if (!g || arena_str(&req->arena, secret, &g->secret) || scrubber_add(&req->scrubber, g->secret) ||
-	    scrubber_add(&req->engine->scrubber, g->secret))
-		return FF_ENOMEM;
-	g->next = req->guards;
-	req->guards = g;
-	return 0;
+const struct scrubber *request_scrubber(const struct request *req)
+{
+	return req->account ? &req->account->scrubber : NULL;
 }
 
 static int guard_connector(struct request *req)
@@ -164,22 +162,32 @@ static enum request_step connector_step(const struct json *object)
 	return class && class->runner == CONNECTOR_ALQUIMIA_RUNNER ? STEP_CONFIG : STEP_CONNECTOR;
 }
 
+static int no_connector(struct request *req)
+{
+	if (req->code && !req->payload) /* an unread input may hold the connector */
+		return 0;
+	return request_fail(req, STEP_CONFIG, FF_EUSAGE, "", "",
+	                    "No connector was given: name one with --connector, in the payload or in FAIRFORGE_CONNECTOR.");
+}
+
 static int build_connector(struct request *req)
 {
 	struct problems problems;
-	struct json object;
+	struct json base, object;
 	bool found = false;
-	bool needed = !req->ro.worker && !req->ro.runner;
-	int r = !needed ? 0 : request_connector_json(req, &object, &found), taken;
+	int r, taken;
 
-	if (r || !needed)
+	if (req->ro.worker || req->ro.runner)
+		return 0;
+	req->said_before = req->errors + req->warnings;
+	if ((r = request_connector_base(req, &base, &found)))
 		return r;
 	if (!found)
-		return req->code && !req->payload /* an unread input may hold the connector */
-		               ? 0
-		               : request_fail(req, STEP_CONFIG, FF_EUSAGE, "", "",
-		                              "No connector was given: name one with --connector, in the payload or in "
-		                              "FAIRFORGE_CONNECTOR.");
+		return no_connector(req);
+	if ((r = request_find_account(req, &base)) || req->connector)
+		return r;
+	if ((r = request_connector_json(req, &base, &object)))
+		return r;
 	problems_init(&problems);
 	r = configure(req, &object, &problems);
 	taken = r == FF_ENOMEM ? r : request_take(req, connector_step(&object), "", &problems, FF_EUSAGE);
@@ -189,7 +197,11 @@ static int build_connector(struct request *req)
 
 static int check_target(struct request *req)
 {
-	return req->connector ? request_check_target(req) : 0;
+	int r = req->connector ? request_check_target(req) : 0;
+
+	if (req->connector && !r)
+		request_offer_account(req);
+	return r;
 }
 
 int request_build(struct request *req, struct ff_engine *engine, const struct ff_run_options *options, bool everything)
@@ -202,8 +214,10 @@ int request_build(struct request *req, struct ff_engine *engine, const struct ff
 
 	*req = (struct request){ .engine = engine, .ro = *options };
 	arena_init(&req->arena);
-	scrubber_init(&req->scrubber);
 	options_init(&req->options);
+	req->account = account_new(engine);
+	if (!req->account)
+		return req->code = FF_ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](req);
 
@@ -225,13 +239,7 @@ void request_release(struct request *req)
 		payload_free(req->inputs[i].payload);
 	}
 	connector_free(req->connector);
-	if (req->has_target)
-		url_parts_release(&req->target);
-	for (struct guard *g = req->guards; g; g = g->next) {
-		scrubber_remove(&req->engine->scrubber, g->secret);
-		explicit_bzero((char *)g->secret.ptr, g->secret.len);
-	}
-	scrubber_release(&req->scrubber);
+	account_release(req->account);
 	arena_release(&req->arena);
 	*req = (struct request){ 0 };
 }

@@ -13,12 +13,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/problem.h"
-#include "base/secret.h"
 #include "connector/connector.h"
 #include "fairforge/fairforge.h"
+#include "lib/account.h"
 #include "model/options.h"
 #include "model/payload.h"
-#include "net/url.h"
 
 /* Step, how the answer begins when it fails. One finding with an empty prefix is the whole answer. */
 #define REQUEST_STEPS(X)                                    \
@@ -44,11 +43,6 @@ struct finding { /* in the request's arena */
 	struct ff_problem problem;
 	enum request_step step;
 	struct finding *next;
-};
-
-struct guard { /* in the request's arena */
-	struct str secret;
-	struct guard *next;
 };
 
 struct request_input {
@@ -84,12 +78,8 @@ struct request {
 	const char *target_name;   /* what answers, for sentences, when it is no origin; NULL */
 	bool runner_ready;         /* runner_api.c: it fits, its arguments are resolved: it may be opened */
 	const char *runner_name;   /* of a custom runner */
-	struct url_parts target;
-	bool has_target;
-	const char *notice;   /* where the key goes, when that is not the provider's own address; NULL */
-	struct guard *guards; /* secrets that the engine's scrubber knows because of this request */
-	struct scrubber
-	        scrubber; /* the same secrets: what this request and its run say is scrubbed of its own, not of other people's */
+	struct account *account;   /* NULL only when there was no memory for it */
+	size_t said_before;        /* errors and warnings, before the connector was looked at */
 	struct finding *first, *last;
 	size_t errors, warnings; /* found, also those that were not kept */
 	int code;                /* of the first error; 0 */
@@ -127,7 +117,16 @@ int request_read_options(struct request *req) WARN_UNUSED;
  * connector_json.c: the connector object of the request, a config as one of AlquimiaRunner; sets params_at and operators_own. *ret_found false: there
  * is none.
  */
-int request_connector_json(struct request *req, struct json *ret, bool *ret_found) WARN_UNUSED;
+int request_connector_base(struct request *req, struct json *ret, bool *ret_found) WARN_UNUSED;
+int request_connector_json(struct request *req, const struct json *base, struct json *ret) WARN_UNUSED;
+/*
+ * share.c: takes the account, with its connector, that another request has now, or makes *object the account's own; offers the own one to others. 0 or
+ * FF_ENOMEM.
+ */
+int request_find_account(struct request *req, struct json *object) WARN_UNUSED;
+void request_offer_account(struct request *req);
+/* What this request and its run say is scrubbed of its own secrets, not of other people's. NULL: there are none. */
+const struct scrubber *request_scrubber(const struct request *req);
 /* worker_setup.c: flags and environment of a worker; a payload that names code; the start, until the first welcome. */
 int request_check_worker(struct request *req) WARN_UNUSED;
 int request_refuse_code(struct request *req) WARN_UNUSED;

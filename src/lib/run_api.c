@@ -132,9 +132,10 @@ static int make_executor(struct ff_run *run, struct executor **ret, struct error
 	struct http_executor_config config = {
 		.transport = engine->transport,
 		.connector = run->request.connector,
+		.url = &run->request.account->target,
 		.options = &run->request.options,
 		.timers = loop_timers(engine->loop),
-		.scrubber = &run->request.scrubber,
+		.scrubber = request_scrubber(&run->request),
 		.max_reply_bytes = engine->role == FF_ROLE_STRANGER ? STRANGER_REPLY_MAX_BYTES : 0,
 		.logger = &engine->logger,
 		.now_us = now_us,
@@ -261,7 +262,7 @@ int ff_run_start(struct ff_engine *engine, const struct ff_run_options *options,
 	if (build(run, &o, &problem)) {
 		close_outputs(run);
 		tell_unopened(&o, run->outputs_opened);
-		scrub_text(&run->request.scrubber, problem.text, sizeof(problem.text));
+		scrub_text(request_scrubber(&run->request), problem.text, sizeof(problem.text));
 		run_destroy(run);
 		return lib_error_export(&problem, err);
 	}

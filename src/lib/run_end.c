@@ -15,7 +15,7 @@ static const char *target_name(const struct ff_run *run)
 {
 	const char *name = run->request.target_name;
 
-	return name ? name : run->request.target.origin;
+	return name ? name : run->request.account->target.origin;
 }
 
 static uint64_t count_failures(const struct run_counts *c)
@@ -110,6 +110,6 @@ void run_conclude(struct ff_run *run)
 {
 	run->end = run_end_state(run->run);
 	run->exit_status = conclude(run, run_counts(run->run));
-	scrub_text(&run->request.scrubber, run->error.text, sizeof(run->error.text));
+	scrub_text(request_scrubber(&run->request), run->error.text, sizeof(run->error.text));
 	lib_error_export(&run->error, &run->public_error);
 }

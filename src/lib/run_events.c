@@ -22,7 +22,7 @@ void run_greet(struct ff_run *run)
 		deliver(run,
 		        &(struct ff_event){ .type = FF_EVENT_WARNING, .text = f->problem.text, .pointer = f->problem.pointer });
 	deliver(run, &(struct ff_event){ .type = FF_EVENT_START,
-	                                 .text = run->request.greeting ? run->request.greeting : run->request.notice,
+	                                 .text = run->request.greeting ? run->request.greeting : run->request.account->notice,
 	                                 .pointer = "" });
 }
 
@@ -36,7 +36,7 @@ static size_t keep(struct ff_run *run, struct str s)
 
 	if (run->engine->role == FF_ROLE_STRANGER && s.len > STRANGER_TEXT_MOST)
 		s = STR(SECRET_CUT);
-	if (scrub_append(&run->request.scrubber, &run->text, s))
+	if (scrub_append(request_scrubber(&run->request), &run->text, s))
 		return at; /* the buffer remembers its failure */
 	buf_append(&run->text, "", 1);
 	return at;

@@ -388,7 +388,7 @@ static int make_executor(struct host *h, const struct request *req)
 		.default_max_retries = h->type.default_max_retries,
 		.runner = &llm_runner,
 		.timers = loop_timers(engine->loop),
-		.scrubber = &req->scrubber,
+		.scrubber = request_scrubber(req),
 		.logger = &engine->logger,
 		.now_us = now_us,
 		.clock_user = engine,

@@ -10,7 +10,7 @@
 
 #define CONNECTOR_MAX_VALUES  4096u
 #define CONNECTOR_MAX_BYTES   ((size_t)1 << 20) /* of its names and texts */
-#define CONNECTOR_MAX_SECRETS 64                /* each is looked for in every sentence of the run */
+#define CONNECTOR_MAX_SECRETS 64u               /* each is looked for in every sentence of the run */
 
 struct size {
 	size_t values, bytes;
@@ -28,15 +28,6 @@ static void measure(const struct json *v, struct size *s)
 		s->bytes += v->members[i].key.len;
 		measure(&v->members[i].value, s);
 	}
-}
-
-static int count_secrets(const struct request *req)
-{
-	int count = 0;
-
-	for (const struct guard *g = req->guards; g; g = g->next)
-		count++;
-	return count;
 }
 
 int request_limit_size(struct request *req, const struct json *connector)
@@ -73,7 +64,7 @@ void request_limit_connector(struct request *req, struct problems *problems)
 	int32_t own = MAX(c->class->retry.default_max_retries, OPTIONS_STRANGER_RETRIES);
 	int32_t most = req->options.max_retries >= 0 ? req->options.max_retries : own;
 
-	if (count_secrets(req) > CONNECTOR_MAX_SECRETS)
+	if (account_guards(req->account) > CONNECTOR_MAX_SECRETS)
 		problem_error(problems, req->params_at,
 		              "A connector with more than %d secret headers and values is not taken here.", CONNECTOR_MAX_SECRETS);
 	if (c->max_retries > most) {

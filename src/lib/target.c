@@ -68,9 +68,9 @@ static int make_template_notice(struct request *req)
 
 	if (!c->env_secrets)
 		return 0;
-	req->notice = arena_printf(&req->arena, "Variables of the environment go to %s%s%.*s.", req->target.origin,
-	                           two ? " and " : "", STR_ARG(c->login_origin));
-	return req->notice ? 0 : FF_ENOMEM;
+	req->account->notice = arena_printf(&req->account->arena, "Variables of the environment go to %s%s%.*s.",
+	                                    req->account->target.origin, two ? " and " : "", STR_ARG(c->login_origin));
+	return req->account->notice ? 0 : FF_ENOMEM;
 }
 
 /* One line for the start of a run when secrets go elsewhere than to the provider. */
@@ -84,11 +84,13 @@ static int make_notice(struct request *req)
 	if (c->base_is_default || !c->secret_count)
 		return 0;
 	if (c->base_is_required)
-		req->notice = arena_printf(&req->arena, "The key%s goes to %s.", whose, req->target.origin);
+		req->account->notice =
+		        arena_printf(&req->account->arena, "The key%s goes to %s.", whose, req->account->target.origin);
 	else
-		req->notice = arena_printf(&req->arena, "The key%s goes to %s, which is not the default address of %s.", whose,
-		                           req->target.origin, c->class->name);
-	return req->notice ? 0 : FF_ENOMEM;
+		req->account->notice =
+		        arena_printf(&req->account->arena, "The key%s goes to %s, which is not the default address of %s.", whose,
+		                     req->account->target.origin, c->class->name);
+	return req->account->notice ? 0 : FF_ENOMEM;
 }
 
 static int parse(struct str text, const char *pointer, struct problems *problems, struct url_parts *ret)
@@ -113,11 +115,11 @@ static int check_base(struct request *req, struct problems *problems)
 {
 	const char *name = req->connector->url_param;
 	const char *pointer = request_param_at(req, name ? name : "base_url");
-	int r = parse(req->connector->base_url, pointer, problems, &req->target);
+	int r = parse(req->connector->base_url, pointer, problems, &req->account->target);
 
-	req->has_target = r == 0;
+	req->account->has_target = r == 0;
 	if (r == 0)
-		judge(req, &(struct place){ &req->target, pointer }, problems);
+		judge(req, &(struct place){ &req->account->target, pointer }, problems);
 	return r;
 }
 
@@ -139,16 +141,17 @@ static int check_login(struct request *req, struct problems *problems)
 
 int request_check_target(struct request *req)
 {
+	bool judged = req->account->connector != NULL; /* for the request that shares its account with this one */
 	struct problems problems;
 	int r, taken;
 
 	problems_init(&problems);
-	r = check_base(req, &problems);
-	if (r != FF_ENOMEM && check_login(req, &problems) == FF_ENOMEM)
+	r = judged ? 0 : check_base(req, &problems);
+	if (r != FF_ENOMEM && !judged && check_login(req, &problems) == FF_ENOMEM)
 		r = FF_ENOMEM;
 	if (r != FF_ENOMEM)
 		check_descriptors(req, &problems);
 	taken = r == FF_ENOMEM ? r : request_take(req, STEP_TARGET, "", &problems, FF_EUSAGE);
 	problems_release(&problems);
-	return taken ? taken : make_notice(req);
+	return taken || judged ? taken : make_notice(req);
 }

@@ -246,7 +246,7 @@ static int start_workers(struct request *req, struct error *err)
 		.runner = &llm_runner,
 		.loop = engine->loop,
 		.keeper = engine->keeper,
-		.scrubber = &req->scrubber,
+		.scrubber = request_scrubber(req),
 		.logger = &engine->logger,
 		.now_us = now_us,
 		.clock_user = engine,
