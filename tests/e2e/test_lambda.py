@@ -275,7 +275,7 @@ def test_an_event_that_cannot_be_answered_ends_it(lambdas, peer, request_id):
 WRONG = {
     "FAIRFORGE_CONNECTOR": ["{", "[]", "7", '{"class_path": "os.system"}', '{"class_path": "langchain_openai.chat_models.ChatOpenAI", "params": {"model": ""}}'],
     "FAIRFORGE_ALLOWED_ORIGINS": ["ftp://a", "https://"],
-    "FAIRFORGE_CORS_ORIGIN": ["example.com", "https://a.b/", "https://a.b, https://c.d", "https://a b", "all"],
+    "FAIRFORGE_CORS_ORIGIN": ["example.com", "https://a.b/", "https://a.b, https://c.d", "https://a b", "all", "HTTPS://A.B", "https://a.b:443"],
     "FAIRFORGE_DEADLINE_MARGIN_MS": ["0", "-1", "1s", "1e3", "99999999999999999999"],
     "FAIRFORGE_DISCARD_RESULTS": ["2", "maybe"],
     "FAIRFORGE_LOG_LEVEL": ["loud"],

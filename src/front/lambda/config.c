@@ -14,8 +14,9 @@
 #include "front/common/args.h"
 #include "net/url.h"
 
-#define MARGIN_LEAST_MS 50
-#define MARGIN_MOST_MS  840000
+#define MARGIN_LEAST_MS  50
+#define MARGIN_MOST_MS   840000
+#define DEADLINE_MOST_MS 2592000000.0 /* more than the library takes is no number here either */
 
 static const char *const own_names[] = {
 	"FAIRFORGE_CONNECTOR",  "FAIRFORGE_ALLOWED_ORIGINS", "FAIRFORGE_CORS_ORIGIN", "FAIRFORGE_DEADLINE_MARGIN_MS",
@@ -32,15 +33,22 @@ static const char *value_of(config_env_fn env, void *env_user, const char *name)
 	return value && *value ? value : NULL;
 }
 
+/* As a browser writes it, letter by letter: lower case, without the scheme's own port. It compares no other way. */
 static bool is_origin(const char *text)
 {
 	struct url_parts parts;
 	const char *host = strstr(text, "://");
+	char expected[320];
+	int len;
 
 	if (!host || !host[3] || strpbrk(host + 3, "/?#@, \t\r\n\\") || url_parse(str_from(text), &parts, NULL))
 		return false;
+	len = (int)strlen(parts.origin);
+	if (parts.port == (strcmp(parts.scheme, "https") ? 80 : 443))
+		len -= (int)strlen(strrchr(parts.origin, ':'));
+	snprintf(expected, sizeof(expected), "%.*s", len, parts.origin);
 	url_parts_release(&parts);
-	return true;
+	return !strcmp(text, expected);
 }
 
 static int read_cors(const char *text, struct config *c, struct error *err)
@@ -54,7 +62,8 @@ static int read_cors(const char *text, struct config *c, struct error *err)
 	}
 	if (!is_origin(text))
 		return error_set(err, FF_EUSAGE, "FAIRFORGE_CORS_ORIGIN",
-		                 "FAIRFORGE_CORS_ORIGIN must be *, one origin such as https://example.com, or none.");
+		                 "FAIRFORGE_CORS_ORIGIN must be *, none, or one origin as browsers write it, such as "
+		                 "https://example.com: in lower case, without the scheme's own port.");
 	c->cors_origin = text;
 	return 0;
 }
@@ -103,6 +112,19 @@ static int read_level(const char *text, struct config *c, struct error *err)
 	return error_set(err, FF_EUSAGE, "FAIRFORGE_LOG_LEVEL", "FAIRFORGE_LOG_LEVEL must be error, warning, info or debug.");
 }
 
+/* As the library reads it, which takes any JSON number that is an integer ("6e4"). What is wrong with it, config_check_library says. */
+static uint64_t read_deadline(const char *text)
+{
+	struct ff_json_doc *doc;
+	double ms;
+
+	if (!text || ff_json_parse(text, strlen(text), 0, 0, &doc, NULL))
+		return 0;
+	ms = ff_json_double(ff_json_root(doc));
+	ff_json_free(doc);
+	return ms >= 1 && ms <= DEADLINE_MOST_MS ? (uint64_t)ms : 0;
+}
+
 int config_read(config_env_fn env, void *env_user, struct config *ret, struct error *err)
 {
 	struct config c = { 0 };
@@ -120,9 +142,7 @@ int config_read(config_env_fn env, void *env_user, struct config *ret, struct er
 	/* The platform's own variables: what is odd there counts as unknown. */
 	if (arg_u64(value_of(env, env_user, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 1, (uint64_t)1 << 20, &number))
 		c.memory_bytes = (size_t)number << 20;
-	/* What is wrong with an option, config_check_library says. */
-	if (!arg_u64(value_of(env, env_user, "FAIRFORGE_DEADLINE_MS"), 1, UINT64_MAX, &c.deadline_ms))
-		c.deadline_ms = 0;
+	c.deadline_ms = read_deadline(value_of(env, env_user, "FAIRFORGE_DEADLINE_MS"));
 	c.one_at_a_time = !arg_u64(value_of(env, env_user, "AWS_LAMBDA_MAX_CONCURRENCY"), 2, UINT32_MAX, &number);
 	*ret = c;
 	return 0;
@@ -130,18 +150,38 @@ int config_read(config_env_fn env, void *env_user, struct config *ret, struct er
 
 /* ---- what the library reads ---- */
 
-static const char smallest[] =
-        "{\"datasets\": [{\"session_id\": \"s\", \"assistant_id\": \"a\", \"language\": \"english\", \"context\": \"\", "
-        "\"conversation\": [{\"qa_id\": \"q\", \"query\": \"q\", \"assistant\": \"\", \"ground_truth_assistant\": \"\"}]}]}";
+/* The connector, for want of the operator's own: what is judged with any (descriptors) is judged before the first event, too. */
+#define ANY_CONNECTOR \
+	"\"connector\": {\"class_path\": \"langchain_openai.chat_models.ChatOpenAI\", \"params\": {\"api_key\": \"none\"}}, "
+#define DATASETS                                                                                                         \
+	"\"datasets\": [{\"session_id\": \"s\", \"assistant_id\": \"a\", \"language\": \"english\", \"context\": \"\", " \
+	"\"conversation\": [{\"qa_id\": \"q\", \"query\": \"q\", \"assistant\": \"\", \"ground_truth_assistant\": \"\"}]}]"
+static const char smallest[] = "{" DATASETS "}", smallest_with_any[] = "{" ANY_CONNECTOR DATASETS "}";
+
+/* "idle_timeout_ms": "FAIRFORGE_IDLE_TIMEOUT_MS" */
+static void name_option(const char *key, char *name, size_t size)
+{
+	snprintf(name, size, "FAIRFORGE_%s", key);
+	for (char *p = name; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+}
 
 struct finding {
 	bool connector; /* a default connector is set */
 	struct error error;
 };
 
-static bool is_variable(const char *pointer)
+/* The variable that a pointer names: itself, or of an option, because this payload brings none: /options/idle_timeout_ms. "": it names none. */
+static void name_variable(const char *pointer, char *name, size_t size)
 {
-	return str_starts_with(str_from(pointer), STR("FAIRFORGE_"));
+	static const struct str options = STR("/options/");
+	struct str p = str_from(pointer);
+
+	name[0] = '\0';
+	if (str_starts_with(p, STR("FAIRFORGE_")))
+		snprintf(name, size, "%s", pointer);
+	else if (str_starts_with(p, options))
+		name_option(pointer + options.len, name, size);
 }
 
 /* The reference's own words come without a full stop. */
@@ -153,12 +193,13 @@ static const char *stop_of(const char *text)
 static void note(void *user, const struct ff_problem *problem)
 {
 	struct finding *f = user;
+	char name[80];
 
 	if (problem->severity != FF_PROBLEM_ERROR || f->error.code)
 		return;
-	if (is_variable(problem->pointer))
-		error_set(&f->error, FF_EUSAGE, problem->pointer, "%s: %s%s", problem->pointer, problem->text,
-		          stop_of(problem->text));
+	name_variable(problem->pointer, name, sizeof(name));
+	if (name[0])
+		error_set(&f->error, FF_EUSAGE, name, "%s: %s%s", name, problem->text, stop_of(problem->text));
 	else if (f->connector)
 		error_set(&f->error, FF_EUSAGE, "FAIRFORGE_CONNECTOR", "FAIRFORGE_CONNECTOR: %s%s%s%s", problem->pointer,
 		          *problem->pointer ? ": " : "", problem->text, stop_of(problem->text));
@@ -190,7 +231,7 @@ static int has_connector(const char *text, bool *ret, struct error *err)
 
 int config_check_library(struct ff_engine *engine, config_env_fn env, void *env_user, struct error *err)
 {
-	struct ff_input input = { .name = "request", .text = smallest, .text_len = sizeof(smallest) - 1, .fd = -1 };
+	struct ff_input input = { .name = "request", .fd = -1 };
 	struct ff_run_options options = FF_INIT(struct ff_run_options);
 	struct ff_check_result result;
 	struct finding f = { .connector = false };
@@ -198,6 +239,8 @@ int config_check_library(struct ff_engine *engine, config_env_fn env, void *env_
 
 	if (r)
 		return r;
+	input.text = f.connector ? smallest : smallest_with_any;
+	input.text_len = strlen(input.text);
 	options.inputs = &input;
 	options.input_count = 1;
 	if (ff_check(engine, &options, note, &f, &result) == FF_R_NOMEM)
@@ -216,9 +259,7 @@ static const char *option_name(size_t index, char *room, size_t size)
 
 	if (ff_option_at(index, &info))
 		return NULL;
-	snprintf(room, size, "FAIRFORGE_%s", info.key);
-	for (char *p = room; *p; p++)
-		*p = (char)toupper((unsigned char)*p);
+	name_option(info.key, room, size);
 	return room;
 }
 

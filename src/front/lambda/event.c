@@ -47,20 +47,28 @@ static unsigned digit(char c)
 	return c == '/' || c == '_' ? 63 : 64;
 }
 
-/* Padding may be left out; anything else that is not in the alphabet is refused. False: it is no Base64. `out` has room for len / 4 * 3 + 3. */
+static bool is_blank(char c)
+{
+	return c == '\n' || c == '\r' || c == ' ' || c == '\t';
+}
+
+/*
+ * Padding may be left out, and lines may be broken, as base64(1) and MIME break them; anything else that is not in the alphabet is refused.
+ * False: it is no Base64. `out` has room for len / 4 * 3 + 3.
+ */
 static bool decode_base64(struct str in, char *out, size_t *ret_len)
 {
 	size_t len = 0;
-	unsigned bits = 0, digits = 0;
+	unsigned bits = 0, digits = 0, padding = 0;
 
-	if (in.len % 4 == 0 && str_ends_with(in, STR("==")))
-		in.len -= 2;
-	else if (in.len % 4 == 0 && str_ends_with(in, STR("=")))
-		in.len--;
 	for (size_t i = 0; i < in.len; i++) {
 		unsigned d = digit(in.ptr[i]);
 
-		if (d == 64)
+		if (is_blank(in.ptr[i]))
+			continue;
+		if (in.ptr[i] == '=' && ++padding <= 2)
+			continue;
+		if (d == 64 || padding)
 			return false;
 		bits = bits << 6 | d;
 		if (++digits % 4 == 1)
@@ -68,7 +76,7 @@ static bool decode_base64(struct str in, char *out, size_t *ret_len)
 		out[len++] = (char)(bits >> (6 - 2 * ((digits - 1) % 4)) & 0xff);
 	}
 	*ret_len = len;
-	return digits % 4 != 1;
+	return digits % 4 != 1 && (!padding || (digits + padding) % 4 == 0);
 }
 
 static int set_base64(struct event *e, struct event_item *item, struct str encoded)
@@ -78,7 +86,7 @@ static int set_base64(struct event *e, struct event_item *item, struct str encod
 
 	if (!out)
 		return FF_ENOMEM;
-	if (decode_base64(str_trim(encoded), out, &len)) {
+	if (decode_base64(encoded, out, &len)) {
 		item->body = str_of(out, len);
 	} else {
 		item->body = STR_NULL;

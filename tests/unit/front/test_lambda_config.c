@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "front/lambda/config.h"
@@ -42,6 +43,8 @@ static void test_values(void **state)
 	(void)state;
 	assert_int_equal(read_one("FAIRFORGE_CORS_ORIGIN", "https://a.example:8443", &c, NULL), 0);
 	assert_string_equal(c.cors_origin, "https://a.example:8443");
+	assert_int_equal(read_one("FAIRFORGE_CORS_ORIGIN", "http://[::1]:443", &c, NULL), 0);
+	assert_string_equal(c.cors_origin, "http://[::1]:443");
 	assert_int_equal(read_one("FAIRFORGE_CORS_ORIGIN", "none", &c, NULL), 0);
 	assert_null(c.cors_origin);
 	assert_int_equal(read_one("FAIRFORGE_CORS_ORIGIN", "", &c, NULL), 0);
@@ -60,6 +63,12 @@ static void test_values(void **state)
 	assert_true(c.memory_bytes == 0);
 	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "60000", &c, NULL), 0);
 	assert_true(c.deadline_ms == 60000);
+	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", " 6e4 ", &c, NULL), 0);
+	assert_true(c.deadline_ms == 60000);
+	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "soon", &c, NULL), 0);
+	assert_true(c.deadline_ms == 0);
+	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "1e300", &c, NULL), 0);
+	assert_true(c.deadline_ms == 0);
 	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "0", &c, NULL), 0);
 	assert_true(c.deadline_ms == 0);
 	assert_int_equal(read_one("AWS_LAMBDA_MAX_CONCURRENCY", "8", &c, NULL), 0);
@@ -72,6 +81,8 @@ static void test_mistakes(void **state)
 		{ "FAIRFORGE_CORS_ORIGIN", "a.example" },   { "FAIRFORGE_CORS_ORIGIN", "https://a/b" },
 		{ "FAIRFORGE_CORS_ORIGIN", "https://" },    { "FAIRFORGE_CORS_ORIGIN", "https://a\r\nX: y" },
 		{ "FAIRFORGE_CORS_ORIGIN", "https://a,b" }, { "FAIRFORGE_CORS_ORIGIN", "ftp://a" },
+		{ "FAIRFORGE_CORS_ORIGIN", "https://A.b" }, { "FAIRFORGE_CORS_ORIGIN", "https://a:443" },
+		{ "FAIRFORGE_CORS_ORIGIN", "HTTPS://a" },   { "FAIRFORGE_CORS_ORIGIN", "http://a:80" },
 		{ "FAIRFORGE_DEADLINE_MARGIN_MS", "0" },    { "FAIRFORGE_DEADLINE_MARGIN_MS", "49" },
 		{ "FAIRFORGE_DEADLINE_MARGIN_MS", "1s" },   { "FAIRFORGE_DEADLINE_MARGIN_MS", "840001" },
 		{ "FAIRFORGE_DISCARD_RESULTS", "perhaps" }, { "FAIRFORGE_LOG_LEVEL", "loud" },
@@ -117,6 +128,7 @@ static void test_options_and_the_default_connector(void **state)
 {
 	static const char *const bad[][2] = {
 		{ "FAIRFORGE_CONCURRENCY", "0" },
+		{ "FAIRFORGE_CONCURRENCY", "100000" }, /* descriptors: main lowers their limit */
 		{ "FAIRFORGE_MAX_RETRIES", "-3" },
 		{ "FAIRFORGE_CONNECTOR", "{" },
 		{ "FAIRFORGE_CONNECTOR", "[]" },
@@ -192,6 +204,7 @@ static void test_unknown_names(void **state)
 
 int main(void)
 {
+	struct rlimit files = { 1024, 1024 };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
@@ -201,5 +214,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_names),
 	};
 
+	if (setrlimit(RLIMIT_NOFILE, &files)) /* as many as a function has */
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
