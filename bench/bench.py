@@ -204,7 +204,8 @@ SLOW = ("10,000 in flight, reply after 2 s", 10000, 2.0)
 START = "one turn, exec to exit"
 LAMBDA = "Lambda, exec to first event asked"
 REFERENCE = "the same, Python with its imports"
-SERVE = ("POST /run of one batch, 100 clients", 20000, 100)
+SERVE = ("POST /run of one batch, 100 clients", "sk-bench-0123456789", 20000, 100)
+SERVE_KEYS = ("the same, a key for each client", "sk-bench-@@@@-01234", 20000, 100)
 
 
 def bench_memory(bench):
@@ -318,13 +319,13 @@ def serve_port(log):
     return find
 
 
-def bench_serve(bench):
+def bench_serve(bench, row=SERVE):
     """A service is a server and a client of another one: together they may cost little more than the least that each half can cost."""
-    name, count, clients = SERVE
+    name, key, count, clients = row
     count = count // (10 if bench.rounds == 1 else 1)
     url, log, body = bench.server.url("plain"), bench.folder / "serve.log", bench.folder / "run.json"
     batch = {"qa_id": "q", "query": "What is the capital of France?", "assistant": "", "ground_truth_assistant": "Paris."}
-    body.write_text(json.dumps({"connector": {"class_path": "langchain_openai.chat_models.ChatOpenAI", "params": {"model": "m", "base_url": url, "api_key": "sk-bench-0123456789"}},
+    body.write_text(json.dumps({"connector": {"class_path": "langchain_openai.chat_models.ChatOpenAI", "params": {"model": "m", "base_url": url, "api_key": key}},
                                 "datasets": [{"session_id": "s", "assistant_id": "a", "language": "english", "context": "", "conversation": [batch]}]}))
     env = {"PATH": os.environ["PATH"], "FAIRFORGE_ALLOWED_ORIGINS": url.rpartition("/")[0], "FAIRFORGE_CONCURRENCY": str(clients)}
     ours, bare = [BUILD / "fairforge", "serve", "--listen", "127.0.0.1:0", "--max-runs", 2 * clients], [BUILD / "bench" / "bare_web"]
@@ -363,7 +364,8 @@ def main():
                 if args.only in title:
                     bench_python(bench, title, batches)
             for title, measure in ((MEMORY[0], bench_memory), (STALL[0], bench_stall), (SLOW[0], bench_slow), (START, bench_start), (LAMBDA, bench_lambda),
-                                   (REFERENCE, bench_reference), (SERVE[0], bench_serve)):
+                                   (REFERENCE, bench_reference), (SERVE[0], bench_serve),
+                                   (SERVE_KEYS[0], lambda b: bench_serve(b, SERVE_KEYS))):
                 if args.only in title:
                     measure(bench)
         finally:

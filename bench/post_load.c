@@ -4,6 +4,8 @@
  *
  * Usage: post_load -n REQUESTS -c CLIENTS -p PORT -f BODYFILE       POST /run on 127.0.0.1
  *
+ * "@@@@" in the body becomes the client's number, in four digits.
+ *
  * Exit status 0 when every answer was 200 and held `"successes":1` or the -w WORDS given.
  */
 #include <arpa/inet.h>
@@ -20,18 +22,21 @@
 
 #define CLIENTS_MAX 1000
 #define ANSWER_MAX  16384
+#define REQUEST_MAX 8192
 
 struct client {
 	int fd;
 	size_t len;
 	char answer[ANSWER_MAX];
+	char request[REQUEST_MAX]; /* with its head, in one packet */
+	size_t request_len;
 };
 
 struct load {
 	int epoll;
 	long wanted, started, finished;
-	char request[16384];
-	size_t request_len;
+	char body[REQUEST_MAX / 2];
+	size_t body_len;
 	const char *words;
 	struct client *clients;
 };
@@ -42,29 +47,34 @@ static void die(const char *what)
 	exit(70);
 }
 
-/* The request and its head, in one packet. */
-static void make_request(struct load *l, const char *path)
+static void read_body(struct load *l, const char *path)
 {
-	char body[8192];
 	FILE *file = fopen(path, "rbe");
-	size_t len;
-	int n;
 
 	if (!file)
 		die(path);
-	len = fread(body, 1, sizeof(body), file);
+	l->body_len = fread(l->body, 1, sizeof(l->body) - 1, file);
 	fclose(file);
-	n = snprintf(l->request, sizeof(l->request),
-	             "POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
-	             len, (int)len, body);
-	l->request_len = (size_t)n;
+}
+
+static void make_request(const struct load *l, struct client *c, int number)
+{
+	char digits[16], *mark;
+
+	c->request_len = (size_t)snprintf(
+	        c->request, sizeof(c->request),
+	        "POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+	        l->body_len, l->body);
+	snprintf(digits, sizeof(digits), "%04d", number);
+	while ((mark = strstr(c->request, "@@@@")))
+		memcpy(mark, digits, 4);
 }
 
 static void ask(struct load *l, struct client *c)
 {
 	l->started++;
 	c->len = 0;
-	if (send(c->fd, l->request, l->request_len, MSG_NOSIGNAL) != (ssize_t)l->request_len)
+	if (send(c->fd, c->request, c->request_len, MSG_NOSIGNAL) != (ssize_t)c->request_len)
 		die("send");
 }
 
@@ -128,13 +138,15 @@ int main(int argc, char **argv)
 	}
 	if (!body || port < 1 || clients < 1 || clients > CLIENTS_MAX || l.wanted < clients)
 		return 64;
-	make_request(&l, body);
+	read_body(&l, body);
 	l.epoll = epoll_create1(EPOLL_CLOEXEC);
 	l.clients = calloc((size_t)clients, sizeof(*l.clients));
 	if (l.epoll < 0 || !l.clients)
 		die("set-up");
-	for (int i = 0; i < clients; i++)
+	for (int i = 0; i < clients; i++) {
+		make_request(&l, &l.clients[i], i);
 		join(&l, &l.clients[i], port);
+	}
 	for (int i = 0; i < clients; i++)
 		ask(&l, &l.clients[i]);
 	while (l.finished < l.wanted) {

@@ -12,7 +12,8 @@
 #include "lib/internal.h"
 #include "lib/request.h"
 
-#define QUESTION_MAX ((size_t)16 << 20)
+#define QUESTION_MAX   ((size_t)16 << 20)
+#define QUESTION_USUAL 512u
 
 /* What a connector and its address follow from, beside the object itself, the engine and the environment. */
 struct terms {
@@ -63,6 +64,7 @@ int request_find_account(struct request *req, struct json *object)
 	if (req->engine->role != FF_ROLE_STRANGER || o->connector || o->model || o->param_count || object->type != JSON_OBJECT)
 		return 0;
 	buf_init(&question, QUESTION_MAX);
+	(void)!buf_reserve(&question, QUESTION_USUAL); /* one allocation instead of several */
 	r = write_question(req, object, &question);
 	if (r == FF_ETOOBIG) {
 		r = 0; /* configured for this request alone */

@@ -40,7 +40,7 @@ void lib_getenv_keys(const struct ff_engine *engine, const char *const keys[], s
 		values[i] = engine->getenv_fn(engine->getenv_user, name);
 	}
 	for (char **entry = engine->getenv_fn ? NULL : environ; entry && *entry; entry++) {
-		if (strncmp(*entry, prefix, PREFIX_LEN) != 0)
+		if (**entry != prefix[0] || strncmp(*entry, prefix, PREFIX_LEN) != 0)
 			continue;
 		for (size_t i = 0; i < count; i++)
 			if (!values[i]) /* of two the first counts, as with getenv */
