@@ -421,6 +421,30 @@ def test_messages_of_a_queue_are_stored_and_only_what_failed_comes_back(lambdas,
         assert (line["messages"], line["failedMessages"], line["stored"], line["ok"]) == (4, 2, 4, 2)
 
 
+def test_the_log_says_why_a_message_comes_back(lambdas, bucket):
+    with Peer([Silence()]) as peer:
+        api = lambdas(peer, FAIRFORGE_DEADLINE_MS="300", **stored_in(bucket))
+        event = sqs_event("{", {}, payload(peer.url))
+        event["Records"].append({**event["Records"][0], "messageId": "number", "body": 7})
+        assert failures(api.invoke(event)) == ["m0", "m1", "m2", "number"]
+        told = {l["messageId"]: l["message"] for l in api.logs if l["event"] == "message"}
+        assert told == {"m0": "The payload was refused with 400.", "m1": "The payload was refused: its result says why.",
+                        "m2": "Not every turn was run: the deadline or a quota came before.",
+                        "number": "The body is a number, true or false, but a payload is a JSON object."}
+        # Of a FIFO queue, the first failure is the reason for all behind it.
+        api.invoke(sqs_event("{", payload(peer.url), queue="arn:aws:sqs:eu-west-1:1:q.fifo"))
+        assert [l["messageId"] for l in api.logs if l["event"] == "message"][4:] == ["m0"]
+
+
+def test_messages_without_an_id_do_not_overwrite_each_other(lambdas, peer, bucket):
+    event = sqs_event(payload(peer.url), payload(peer.url), payload(peer.url))
+    del event["Records"][0]["messageId"]
+    event["Records"][2]["messageId"] = 7
+    one = lambdas(peer, **stored_in(bucket)).invoke(event)
+    assert failures(one) == []
+    assert set(objects(bucket)) == {"/results/runs/%s.json" % n for n in ("m1", one.id + "-0", one.id + "-2")}
+
+
 def test_many_messages(lambdas):
     with Peer([by_query]) as peer:
         api = lambdas(peer, FAIRFORGE_DISCARD_RESULTS="1")
@@ -606,6 +630,16 @@ def test_an_answer_that_is_too_large_goes_to_the_store(lambdas, bucket):
         assert list(map(len, answers(objects(bucket)["/results/runs/%s.json" % one.id]))) == [2 << 20] * 4
 
 
+@pytest.mark.slow
+def test_an_answer_that_is_too_large_is_stored_also_when_the_deadline_cut_it_off(lambdas, bucket):
+    with Peer([lambda r: Silence() if b"slow" in r["body"] else reply(200, chat("x" * (2 << 20)))]) as peer:
+        api = lambdas(peer, FAIRFORGE_DEADLINE_MARGIN_MS="4000", **stored_in(bucket))
+        one = api.invoke(payload(peer.url, dataset(*[batch(qa_id=str(i)) for i in range(4)]), dataset(batch(query="slow"), session_id="s2")), timeout=8)
+        assert one.json == {"success": True, "id": one.id, "result": "s3://results/runs/%s.json" % one.id} and not one.killed
+        told = answers(objects(bucket)["/results/runs/%s.json" % one.id])
+        assert list(map(len, told[:4])) == [2 << 20] * 4 and "deadline" in told[4]
+
+
 def test_a_large_event_is_taken(lambdas, peer):
     api = lambdas(peer)
     event = payload(peer.url, dataset(batch(query="q" * (5 << 20))))
@@ -725,6 +759,15 @@ def test_the_log_holds_nothing_of_a_payload(lambdas, bucket):
         assert not [s for s in secrets if s in api.stderr], api.stderr
         lines = api.logs
         assert {"invocation"} <= {l["event"] for l in lines} and all(l["timestamp"].endswith("Z") and l["level"] in ("ERROR", "WARN", "INFO", "DEBUG") for l in lines)
+
+
+def test_the_log_says_that_an_answer_was_not_taken(lambdas, peer):
+    api = lambdas(peer)
+    api.send(payload(peer.url))
+    api.post_faults.append(refusal(403, "InvalidStateTransition"))
+    assert api.wait_exit() == 1
+    line, = [l for l in api.logs if l["event"] == "invocation"]
+    assert (line["level"], line["delivery"], line["status"]) == ("ERROR", "refused", 200)
 
 
 def test_log_levels(lambdas, peer):

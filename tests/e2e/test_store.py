@@ -195,6 +195,13 @@ def test_time_is_up():
         assert code == -8 and text.startswith("The result was not written to S3, because the time was up"), text
 
 
+@pytest.mark.slow
+def test_a_connection_that_says_nothing_is_given_up_while_there_is_time_for_another():
+    with Peer([Silence(), OK]) as peer:
+        assert one(peer.url, "run-1", "8000") == (0, "s3://results/runs/today/run-1.json")
+        assert len(peer.requests) == 2 and peer.connections == 2
+
+
 def test_large_error_document():
     with Peer([reply(403, b"x" * 200_000)]) as peer:
         code, text = one(peer.url)

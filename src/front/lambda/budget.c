@@ -37,7 +37,7 @@ void budget_set(struct budget *b, const struct budget_terms *t)
 	if (given == UINT64_MAX)
 		return;
 	kept = margin_of(t, given);
-	b->end_us = t->now_us + (given - kept) * 1000;
+	b->put_until_us = t->now_us + (given - kept + kept / 2) * 1000;
 	if (t->puts)
 		kept += MIN((given - kept) / 4, PUTS_FIRST_MS + PUT_EACH_MS * (uint64_t)t->puts);
 	b->run_until_us = t->now_us + (given - kept) * 1000;
@@ -57,7 +57,7 @@ bool budget_run_is_over(const struct budget *b, uint64_t now_us)
 
 uint64_t budget_put_ms(const struct budget *b, uint64_t now_us)
 {
-	if (!b->end_us)
+	if (!b->put_until_us)
 		return BUDGET_NO_END_MS;
-	return b->end_us > now_us ? (b->end_us - now_us) / 1000 : 0;
+	return b->put_until_us > now_us ? (b->put_until_us - now_us) / 1000 : 0;
 }

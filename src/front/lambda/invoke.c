@@ -220,12 +220,15 @@ static void log_invocation(const struct task *t)
 {
 	struct log_line line;
 
-	log_line_open(&line, t->in->log, t->error_type || t->status >= 500 ? FF_LOG_ERROR : FF_LOG_INFO, "invocation");
+	log_line_open(&line, t->in->log, t->error_type || t->status >= 500 || !t->delivered ? FF_LOG_ERROR : FF_LOG_INFO,
+	              "invocation");
 	log_line_text(&line, "requestId", str_from(t->invocation->id));
 	log_line_text(&line, "kind", t->decoded ? str_from(event_kind_name(t->event.kind)) : STR("unknown"));
 	log_line_text(&line, "errorType", str_from(t->error_type));
 	if (t->status)
 		log_line_number(&line, "status", t->status);
+	if (!t->delivered)
+		log_line_text(&line, "delivery", STR("refused"));
 	if (t->decoded && t->event.kind == EVENT_SQS) {
 		log_line_number(&line, "messages", (int64_t)t->event.item_count);
 		log_line_number(&line, "failedMessages", (int64_t)t->failed_messages);

@@ -5,11 +5,14 @@
  * all have ended: storing waits, and other people's turns must not wait with it. A record fails when it was not run whole (deadline, quota), when its
  * payload was refused, or when its result could not be stored. Turns that failed inside a whole run are results.
  */
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "front/lambda/task.h"
 
 #define SIDE_BY_SIDE 16u
+#define ID_SHOWN     200u
 
 struct messages {
 	struct task *task;
@@ -78,7 +81,52 @@ static void run_all(struct messages *m)
 /* Whether the result is where it belongs. One that is an error is stored, too: it says why the message comes back. */
 static bool keep(struct messages *m, size_t i)
 {
-	return !m->task->in->store || answer_store(m->task, item_at(m, i)->id, door_body(m->runs[i]));
+	char name[INVOCATION_ID_MAX + 24]; /* of a message without an id, which AWS does not send: somebody's by hand */
+	struct str id = item_at(m, i)->id;
+
+	if (!m->task->in->store)
+		return true;
+	if (!id.len) {
+		snprintf(name, sizeof(name), "%s-%zu", m->task->invocation->id, i);
+		id = str_from(name);
+	}
+	return answer_store(m->task, id, door_body(m->runs[i]));
+}
+
+/* Why a message that was looked at comes back, in words of ours alone; NULL: it does not, or the store has said so. */
+static const char *reason(const struct messages *m, size_t i, char *room, size_t size)
+{
+	const struct door_run *d = m->runs[i];
+	struct ff_counts counts;
+
+	if (!d)
+		return item_at(m, i)->problem ? item_at(m, i)->problem : "It was not begun: no time or no memory was left.";
+	if (door_complete(d))
+		return NULL;
+	door_counts(d, &counts);
+	if (door_status(d) == 200)
+		return counts.batches ? "Not every turn was run: the deadline or a quota came before."
+		                      : "The payload was refused: its result says why.";
+	if (door_status(d) >= 500)
+		return "The run failed: its result says why.";
+	snprintf(room, size, "The payload was refused with %d.", door_status(d));
+	return room;
+}
+
+static void tell(const struct messages *m, size_t i)
+{
+	struct str id = item_at(m, i)->id;
+	char room[80];
+	const char *why = reason(m, i, room, sizeof(room));
+	struct log_line line;
+
+	if (!why)
+		return;
+	log_line_open(&line, m->task->in->log, FF_LOG_WARNING, "message");
+	log_line_text(&line, "requestId", str_from(m->task->invocation->id));
+	log_line_text(&line, "messageId", str_of(id.ptr, utf8_cut(id, MIN(id.len, (size_t)ID_SHOWN))));
+	log_line_text(&line, "message", str_from(why));
+	log_line_close(&line);
 }
 
 /* Stores in order. In a FIFO queue nothing counts that comes after a failure. */
@@ -91,6 +139,8 @@ static void settle(struct messages *m)
 
 		m->failed[i] = !kept || ended_badly(m, i);
 		m->task->failed_messages += m->failed[i];
+		if (!stopped && i < m->begun)
+			tell(m, i);
 		stopped = m->task->event.is_fifo && (stopped || m->failed[i]);
 	}
 }

@@ -18,6 +18,8 @@
 #define MAX_ATTEMPTS       4u
 #define FIRST_WAIT_MS      100u
 #define CONNECT_TIMEOUT_MS 5000u
+#define SILENCE_LEAST_MS   UINT64_C(1000)
+#define SILENCE_MOST_MS    UINT64_C(10000)
 #define MAX_REPLY_BYTES    ((uint64_t)64 << 10)
 #define MAX_ID             200u
 #define MAX_URL            ((size_t)8 << 10)
@@ -178,6 +180,15 @@ static int sign(const struct store *s, struct str path, struct str json, struct 
 	return sigv4_sign(&r, ret);
 }
 
+/*
+ * A connection that died while the process was frozen takes what is sent and says nothing. So silence ends an attempt while there is time for another,
+ * but not so soon that S3 could be merely slow.
+ */
+static uint64_t silence_of(uint64_t left_ms)
+{
+	return MAX(SILENCE_LEAST_MS, MIN(left_ms / 2, SILENCE_MOST_MS));
+}
+
 struct attempt {
 	struct str url, path, json;
 	uint64_t left_ms;
@@ -199,6 +210,7 @@ static int exchange(struct store *s, const struct attempt *a, const struct sigv4
 		.header_count = ARRAY_SIZE(headers) - !s->config.session_token.len,
 		.body = a->json,
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
+		.idle_timeout_ms = silence_of(a->left_ms),
 		.total_timeout_ms = a->left_ms,
 		.max_body_bytes = MAX_REPLY_BYTES,
 		.http11 = true,
