@@ -20,7 +20,8 @@
 #include "model/json_lex.h"
 #include "model/json_position.h"
 
-#define FEW_MEMBERS 16 /* up to so many members are compared pairwise */
+#define FEW_MEMBERS  16 /* up to so many members are compared pairwise */
+#define HASHED_AHEAD 16
 
 struct frame {
 	size_t items, keys; /* where its children begin */
@@ -365,25 +366,55 @@ static size_t merge_few(struct reader *r, const struct frame *f, size_t count)
 	return kept;
 }
 
+/*
+ * A table of hashes. Where a key lands in it is random, and a wait for memory a key would be most of the time that a large object takes: the slots of
+ * HASHED_AHEAD keys are fetched while they are hashed. The hash beside the index spares a look at the key of a neighbour.
+ */
+struct seen {
+	uint32_t hash, member; /* index of a kept member + 1; 0: free */
+};
+
+static struct seen *find_seen(struct seen *table, size_t room, const struct str *keys, struct str key, uint64_t hash)
+{
+	size_t slot = (size_t)hash & (room - 1);
+
+	while (table[slot].member && (table[slot].hash != (uint32_t)(hash >> 32) || !str_eq(keys[table[slot].member - 1], key)))
+		slot = (slot + 1) & (room - 1);
+	return &table[slot];
+}
+
+static void hash_ahead(const struct str *keys, size_t count, const struct seen *table, size_t room, uint64_t *ret_hashes)
+{
+	for (size_t i = 0; i < count; i++) {
+		ret_hashes[i] = map_hash(keys[i]);
+		__builtin_prefetch(&table[(size_t)ret_hashes[i] & (room - 1)], 1);
+	}
+}
+
 static int merge_many(struct reader *r, const struct frame *f, size_t count, size_t *ret_kept)
 {
 	const struct str *keys = r->keys + f->keys;
+	uint64_t hashes[HASHED_AHEAD];
 	size_t room = 64, kept = 0;
-	uint32_t *table; /* index of a kept member + 1; 0: free */
+	struct seen *table;
+
 	while (room < count * 2)
 		room *= 2;
 	table = mem_calloc(room, sizeof(*table));
 	if (!table)
 		return out_of_memory(r);
 	for (size_t i = 0; i < count; i++) {
-		size_t slot = (size_t)map_hash(keys[i]) & (room - 1);
-		while (table[slot] && !str_eq(keys[table[slot] - 1], keys[i]))
-			slot = (slot + 1) & (room - 1);
-		if (table[slot]) {
-			merge_member(r, f, table[slot] - 1, i);
+		uint64_t *hash = &hashes[i % HASHED_AHEAD];
+		struct seen *seen;
+
+		if (i % HASHED_AHEAD == 0)
+			hash_ahead(keys + i, MIN(count - i, (size_t)HASHED_AHEAD), table, room, hashes);
+		seen = find_seen(table, room, keys, keys[i], *hash);
+		if (seen->member) {
+			merge_member(r, f, seen->member - 1, i);
 		} else {
 			keep_member(r, f, kept++, i);
-			table[slot] = (uint32_t)kept;
+			*seen = (struct seen){ (uint32_t)(*hash >> 32), (uint32_t)kept };
 		}
 	}
 	mem_free(table);
