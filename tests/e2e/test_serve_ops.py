@@ -304,6 +304,13 @@ def test_metrics_show_what_is_going_on(serve):
     assert m["fairforge_turned_away_total"]['reason="full"'] == 1
 
 
+def test_the_reading_of_bodies_counts_as_lag(serve):
+    """No machine reads seven megabytes of names in less than two milliseconds."""
+    service = serve()
+    assert service.ask("/run", {"o%d" % i: 1 for i in range(500_000)})[0] == 200
+    assert metrics(service)["fairforge_loop_lag_max_seconds"][None] >= 0.002
+
+
 # ---- the access log ----
 
 def test_a_line_a_request(serve):

@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/str.h"
+#include "net/lag.h"
 
 #define BACKLOG        4096
 #define MEMORY_LIMIT   ((size_t)16 << 10) /* a connection's pool: headers and write buffer */
@@ -45,6 +46,7 @@ struct web {
 	struct MHD_Daemon *daemon;
 	struct timers timers;
 	uint64_t now_us, source_due_us;
+	struct lag lag;
 	int watch_fd; /* epoll set of the watched connections; -1: none */
 	uv_loop_t loop;
 	uv_poll_t poll, source_poll, watch_poll;
@@ -119,6 +121,7 @@ static void run_round(struct web *w)
 		MHD_run(w->daemon);
 		daemon_ms = daemon_timeout_ms(w);
 		next_us = MIN(timers_next(&w->timers), w->source_ready ? 0 : w->source_due_us);
+		lag_note(&w->lag, clock_monotonic_us() - w->now_us);
 	} while ((daemon_ms == 0 || next_us <= w->now_us || w->hangups) && ++rounds < ROUNDS_MAX);
 	if (w->options.on_round_end)
 		w->options.on_round_end(w->options.user);
@@ -495,6 +498,11 @@ struct timers *web_timers(struct web *w)
 uint64_t web_now_us(const struct web *w)
 {
 	return w->now_us;
+}
+
+const struct lag *web_lag(const struct web *w)
+{
+	return &w->lag;
 }
 
 /* ---- requests ---- */

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/timers.h"
 
+struct lag;
 struct web;
 
 /* A library with a descriptor and a clock of its own, such as an engine (ff_engine_fd, ff_engine_timeout_ms, ff_engine_process). */
@@ -63,8 +64,9 @@ int web_new(const struct web_options *options, struct web **ret, struct error *e
 void web_free(struct web *w);             /* NULL is fine */
 const char *web_url(const struct web *w); /* "http://127.0.0.1:8080" */
 struct timers *web_timers(struct web *w);
-uint64_t web_now_us(const struct web *w); /* the time of this round */
-void web_run(struct web *w);              /* until a signal or web_stop */
+uint64_t web_now_us(const struct web *w);       /* the time of this round */
+const struct lag *web_lag(const struct web *w); /* how long its rounds took: what is due waits for so long */
+void web_run(struct web *w);                    /* until a signal or web_stop */
 void web_stop(struct web *w);
 /* Stops listening; connections go on. */
 void web_quiesce(struct web *w);

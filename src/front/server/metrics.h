@@ -53,7 +53,7 @@ struct metrics_now {
 	uint64_t runs_active, runs_max, connections, connections_max;
 	uint64_t turns_in_flight, turns_queued, turns_waiting_retry; /* sums of ff_counts over the active runs */
 	int draining;
-	struct ff_lag lag; /* ff_engine_lag */
+	struct ff_lag lag; /* of the whole loop: web_lag */
 };
 struct metrics_process {
 	double cpu_seconds; /* user and system */
