@@ -19,13 +19,17 @@
 #include "base/error.h"
 
 struct secret {
-	struct secret *next;        /* not longer than this one */
+	struct secret *next; /* not longer than this one */
+	struct secret *prev;
+	struct secret *shorter;     /* of the first one of each length: the first of the next. Lengths are few, keys may be many */
+	struct secret *forms;       /* of a key, through their own `forms` */
 	const struct secret *owner; /* NULL: a key; else this is a form of that key */
 	size_t references;
 	size_t len;
 	char key[]; /* wiped before it is freed */
 };
 
+#define MAPPED_FROM      8                 /* so many keys are found by a map; fewer by looking at each of that length */
 #define BACKSLASHES_MOST 64                /* a run of them that one escape can begin with: JSON in JSON, six times */
 #define DRESSED_MOST     ((size_t)4 << 10) /* longer answers are looked through for plain keys alone */
 #define ANSWER_MOST      ((size_t)1 << 20) /* and no further than this */
@@ -36,7 +40,8 @@ struct match {
 
 void scrubber_init(struct scrubber *s)
 {
-	*s = (struct scrubber){ NULL, 0 };
+	*s = (struct scrubber){ .list = NULL };
+	map_init(&s->keys);
 }
 
 static void secret_free(struct secret *one)
@@ -52,29 +57,95 @@ void scrubber_release(struct scrubber *s)
 		secret_free(s->list);
 		s->list = next;
 	}
+	map_release(&s->keys);
 	s->count = 0;
 }
 
-/* The link that points to the key, or to where it belongs. */
-static struct secret **find_link(struct scrubber *s, struct str key)
+static struct str secret_str(const struct secret *one)
+{
+	return str_of(one->key, one->len);
+}
+
+/* ---- the list, longest first ---- */
+
+/* The link that points to the first one of that length, or to where it belongs. */
+static struct secret **find_length(struct scrubber *s, size_t len)
 {
 	struct secret **link = &s->list;
 
-	while (*link && ((*link)->len > key.len ||
-	                 ((*link)->len == key.len && ((*link)->owner || memcmp((*link)->key, key.ptr, key.len) != 0))))
-		link = &(*link)->next;
+	while (*link && (*link)->len > len)
+		link = &(*link)->shorter;
 	return link;
 }
 
-static bool holds(const struct secret *one, struct str key)
+static struct secret *last_one(const struct scrubber *s)
 {
-	return one && !one->owner && one->len == key.len && memcmp(one->key, key.ptr, key.len) == 0;
+	struct secret *one = s->list;
+
+	while (one && one->shorter)
+		one = one->shorter;
+	while (one && one->next)
+		one = one->next;
+	return one;
 }
 
-static void insert(struct secret **link, struct secret *one)
+/* Before the others of its length. */
+static void insert(struct scrubber *s, struct secret *one)
 {
-	one->next = *link;
+	struct secret **link = find_length(s, one->len), *first = *link;
+
+	one->shorter = first && first->len == one->len ? first->shorter : first;
+	one->next = first;
+	one->prev = first ? first->prev : last_one(s);
+	if (one->next)
+		one->next->prev = one;
+	if (one->prev)
+		one->prev->next = one;
 	*link = one;
+}
+
+static void unlink_and_free(struct scrubber *s, struct secret *one)
+{
+	struct secret **link = find_length(s, one->len), *next = one->next;
+
+	if (next)
+		next->prev = one->prev;
+	if (one->prev)
+		one->prev->next = next;
+	if (*link == one) {
+		if (next && next->len == one->len)
+			next->shorter = one->shorter;
+		*link = next;
+	}
+	secret_free(one);
+}
+
+/* ---- finding a key ---- */
+
+static struct secret *find_key(struct scrubber *s, struct str key)
+{
+	if (s->keys.count)
+		return map_get(&s->keys, key);
+	for (struct secret *one = *find_length(s, key.len); one && one->len == key.len; one = one->next)
+		if (!one->owner && memcmp(one->key, key.ptr, key.len) == 0)
+			return one;
+	return NULL;
+}
+
+/* Without memory for the map, each is looked at. */
+static void map_keys(struct scrubber *s, struct secret *newest)
+{
+	int r = 0;
+
+	if (s->keys.count)
+		r = map_put(&s->keys, secret_str(newest), newest, NULL);
+	for (struct secret *one = s->keys.count || s->count < MAPPED_FROM ? NULL : s->list; one && !r; one = one->next)
+		if (!one->owner)
+			r = map_put(&s->keys, secret_str(one), one, NULL);
+	if (r) {
+		map_release(&s->keys);
+		map_init(&s->keys);
+	}
 }
 
 /* ---- Base64 ---- */
@@ -103,85 +174,78 @@ static struct secret *base64_form(struct str key, size_t before, const char *las
 	return form;
 }
 
-static void drop_forms(struct scrubber *s, const struct secret *owner)
-{
-	for (struct secret **link = &s->list; *link;) {
-		struct secret *one = *link;
-
-		if (one->owner != owner) {
-			link = &one->next;
-			continue;
-		}
-		*link = one->next;
-		secret_free(one);
-	}
-}
-
 /* Both alphabets, the second one only where it differs. */
-static int add_forms(struct scrubber *s, const struct secret *owner)
+static int add_forms(struct scrubber *s, struct secret *owner)
 {
 	static const char *const alphabets[] = { "+/", "-_" };
 
 	for (unsigned i = 0; i < 6; i++) {
-		struct secret *form = base64_form(str_of(owner->key, owner->len), i / 2, alphabets[i % 2]), **link = &s->list;
+		const struct secret *first = i % 2 ? owner->forms : NULL;
+		struct secret *form;
 
+		if (first && !memchr(first->key, '+', first->len) && !memchr(first->key, '/', first->len))
+			continue;
+		form = base64_form(secret_str(owner), i / 2, alphabets[i % 2]);
 		if (!form)
 			return FF_ENOMEM;
-		if (i % 2 && !memchr(form->key, '-', form->len) && !memchr(form->key, '_', form->len)) {
-			secret_free(form);
-			continue;
-		}
 		form->owner = owner;
 		form->references = 1;
-		while (*link && (*link)->len > form->len)
-			link = &(*link)->next;
-		insert(link, form);
+		insert(s, form);
+		form->forms = owner->forms;
+		owner->forms = form;
 	}
 	return 0;
 }
 
 /* ---- adding and removing ---- */
 
+/* With its forms. */
+static void drop(struct scrubber *s, struct secret *one)
+{
+	while (one->forms) {
+		struct secret *form = one->forms;
+		one->forms = form->forms;
+		unlink_and_free(s, form);
+	}
+	unlink_and_free(s, one);
+}
+
 int scrubber_add(struct scrubber *s, struct str key)
 {
-	struct secret **link, *one;
+	struct secret *one;
 
 	if (key.len < SECRET_MIN_BYTES)
 		return 0;
-	link = find_link(s, key);
-	if (holds(*link, key)) {
-		(*link)->references++;
+	one = find_key(s, key);
+	if (one) {
+		one->references++;
 		return 0;
 	}
 	one = mem_alloc(sizeof *one + key.len);
 	if (!one)
 		return FF_ENOMEM;
-	one->owner = NULL;
-	one->references = 1;
-	one->len = key.len;
+	*one = (struct secret){ .references = 1, .len = key.len };
 	memcpy(one->key, key.ptr, key.len);
-	insert(link, one);
+	insert(s, one);
+	if (add_forms(s, one)) {
+		drop(s, one);
+		return FF_ENOMEM;
+	}
 	s->count++;
-	if (add_forms(s, one) == 0)
-		return 0;
-	scrubber_remove(s, key);
-	return FF_ENOMEM;
+	map_keys(s, one);
+	return 0;
 }
 
 void scrubber_remove(struct scrubber *s, struct str key)
 {
-	struct secret **link, *one;
+	struct secret *one = key.len < SECRET_MIN_BYTES ? NULL : find_key(s, key);
 
-	if (key.len < SECRET_MIN_BYTES)
+	if (!one || --one->references > 0)
 		return;
-	link = find_link(s, key);
-	one = *link;
-	if (!holds(one, key) || --one->references > 0)
-		return;
-	*link = one->next;
-	drop_forms(s, one);
-	secret_free(one);
+	if (s->keys.count)
+		map_remove(&s->keys, key);
 	s->count--;
+	drop(s, one);
 }
 
 /* ---- the matcher ---- */
@@ -347,11 +411,6 @@ static bool can_begin(const bool starts[256], struct str text, size_t at, int *r
 }
 
 /* ---- searching ---- */
-
-static struct str secret_str(const struct secret *one)
-{
-	return str_of(one->key, one->len);
-}
 
 /* How a text is searched: by which bytes a key, plain or escaped, can begin with, and where it can begin at all. */
 struct search {

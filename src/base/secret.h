@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "base/str.h"
 
 #define SECRET_MIN_BYTES      8  /* shorter keys are not scrubbed */
@@ -20,8 +21,9 @@
 #define SECRET_CUT            "..." /* stands where a text was cut before it was scrubbed: a key may have been cut there, too */
 
 struct scrubber {
-	struct secret *list; /* live keys, longest first */
-	size_t count;
+	struct secret *list; /* live keys and forms of them, longest first */
+	struct map keys;     /* the keys alone; empty while there are few */
+	size_t count;        /* keys */
 };
 
 void scrubber_init(struct scrubber *s);

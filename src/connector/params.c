@@ -339,9 +339,10 @@ static const struct json *pick(struct reading *rd, const struct param_row *row, 
 
 static void read_row(struct reading *rd, const struct param_row *row, const struct json *params, struct param_value *value)
 {
-	struct place at = { .inside = "" };
+	struct place at; /* not zeroed as a whole: most rows have no member */
 	const struct json *v = params ? pick(rd, row, params, &at) : NULL;
 
+	at.inside = "";
 	*value = (struct param_value){ .raw = v };
 	if (!v) {
 		if (row->required) {

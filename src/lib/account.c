@@ -1,7 +1,7 @@
 /*
  * account.c: see account.h. What an account follows from holds keys, as the account itself does; both are wiped with it.
  *
- * Cost: finding one compares its bytes with those of every shared account, most of which differ in length or early. There are not more of them than runs.
+ * Invariant: an account is in the engine's map exactly while it has a connector of its own.
  */
 #include "lib/account.h"
 
@@ -21,7 +21,6 @@ struct account *account_new(struct ff_engine *engine)
 		return NULL;
 	a->engine = engine;
 	a->references = 1;
-	list_init(&a->link);
 	arena_init(&a->arena);
 	scrubber_init(&a->scrubber);
 	return a;
@@ -37,7 +36,8 @@ void account_release(struct account *a)
 {
 	if (!a || --a->references)
 		return;
-	list_remove(&a->link);
+	if (a->connector)
+		map_remove(&a->engine->accounts, a->asked_for);
 	connector_free(a->connector);
 	if (a->has_target)
 		url_parts_release(&a->target);
@@ -74,19 +74,18 @@ size_t account_guards(const struct account *a)
 
 struct account *account_find(struct ff_engine *engine, struct str asked_for)
 {
-	for (struct list *it = engine->accounts.next; it != &engine->accounts; it = it->next) {
-		struct account *a = LIST_ENTRY(it, struct account, link);
+	struct account *a = map_get(&engine->accounts, asked_for);
 
-		if (str_eq(a->asked_for, asked_for)) {
-			a->references++;
-			return a;
-		}
-	}
-	return NULL;
+	if (a)
+		a->references++;
+	return a;
 }
 
-void account_share(struct account *a, struct connector *connector)
+int account_share(struct account *a, struct connector *connector)
 {
-	a->connector = connector;
-	list_push_back(&a->engine->accounts, &a->link);
+	int r = map_put(&a->engine->accounts, a->asked_for, a, NULL);
+
+	if (!r)
+		a->connector = connector_again(connector);
+	return r;
 }

@@ -7,7 +7,6 @@
 #ifndef FF_LIB_ACCOUNT_H
 #define FF_LIB_ACCOUNT_H
 
-#include "base/list.h"
 #include "base/secret.h"
 #include "connector/connector.h"
 #include "net/url.h"
@@ -17,7 +16,6 @@ struct ff_engine;
 struct account {
 	struct ff_engine *engine;
 	unsigned references;
-	struct list link; /* in engine->accounts, once others may share it */
 	struct arena arena;
 	struct str asked_for;        /* all that the account follows from, with its keys; empty: never shared */
 	struct connector *connector; /* once others may share it; else the request alone has it */
@@ -36,7 +34,7 @@ int account_guard(struct account *a, struct str secret) WARN_UNUSED;
 size_t account_guards(const struct account *a);
 /* The account that follows from the same bytes, with a reference of its own; NULL: nobody has it now. */
 struct account *account_find(struct ff_engine *engine, struct str asked_for);
-/* From now on others may find it, with its connector, which is the account's now. */
-void account_share(struct account *a, struct connector *connector);
+/* From now on others may find it, with the connector, which gets one more owner. 0 or FF_ENOMEM. */
+int account_share(struct account *a, struct connector *connector) WARN_UNUSED;
 
 #endif

@@ -177,7 +177,7 @@ static int build(struct ff_engine *engine, const struct ff_engine_options *o, st
 	int r;
 
 	list_init(&engine->runs);
-	list_init(&engine->accounts);
+	map_init(&engine->accounts);
 	scrubber_init(&engine->scrubber);
 	deferred_init(&engine->wake, wake_called);
 	read_options(engine, o);
@@ -230,6 +230,7 @@ void ff_engine_free(struct ff_engine *engine)
 		mem_free(*origin);
 	mem_free(engine->allowed_origins);
 	mem_free(engine->cafile);
+	map_release(&engine->accounts);
 	scrubber_release(&engine->scrubber);
 	mem_free(engine);
 }

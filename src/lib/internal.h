@@ -29,6 +29,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/map.h"
 #include "base/secret.h"
 #include "engine/engine.h"
 #include "fairforge/fairforge.h"
@@ -53,7 +54,7 @@ struct ff_engine {
 	struct child_keeper *keeper; /* of worker processes; NULL before the first */
 	struct deferred wake;        /* does nothing: an iteration is what engine_step needs */
 	struct list runs;            /* struct ff_run.link */
-	struct list accounts;        /* struct account.link: those that runs may share */
+	struct map accounts;         /* struct account by what it follows from: those that runs may share */
 	char *cafile;                /* NULL: the system's */
 	char **allowed_origins;      /* normalised, NULL-terminated; NULL: none */
 	bool processing;             /* inside the loop: callbacks may not process again */

@@ -199,9 +199,7 @@ static int check_target(struct request *req)
 {
 	int r = req->connector ? request_check_target(req) : 0;
 
-	if (req->connector && !r)
-		request_offer_account(req);
-	return r;
+	return req->connector && !r ? request_offer_account(req) : r;
 }
 
 int request_build(struct request *req, struct ff_engine *engine, const struct ff_run_options *options, bool everything)

@@ -124,7 +124,7 @@ int request_connector_json(struct request *req, const struct json *base, struct 
  * FF_ENOMEM.
  */
 int request_find_account(struct request *req, struct json *object) WARN_UNUSED;
-void request_offer_account(struct request *req);
+int request_offer_account(struct request *req) WARN_UNUSED;
 /* What this request and its run say is scrubbed of its own secrets, not of other people's. NULL: there are none. */
 const struct scrubber *request_scrubber(const struct request *req);
 /* worker_setup.c: flags and environment of a worker; a payload that names code; the start, until the first welcome. */

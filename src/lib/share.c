@@ -81,10 +81,11 @@ int request_find_account(struct request *req, struct json *object)
 	return r;
 }
 
-void request_offer_account(struct request *req)
+int request_offer_account(struct request *req)
 {
 	struct account *a = req->account;
 
-	if (a->asked_for.len && !a->connector && req->errors + req->warnings == req->said_before)
-		account_share(a, connector_again(req->connector));
+	if (!a->asked_for.len || a->connector || req->errors + req->warnings != req->said_before)
+		return 0;
+	return account_share(a, req->connector);
 }

@@ -469,6 +469,58 @@ static void test_a_form_that_is_a_key_too(void **state)
 	scrubber_release(&s);
 }
 
+/* A key that holds all shorter ones of its family: only the longest live one may be what is masked. */
+static struct str family_key(char *out, unsigned family, unsigned len)
+{
+	for (unsigned i = 0; i < len; i++)
+		out[i] = (char)('a' + (family * 7 + i * i) % 26);
+	out[0] = (char)('A' + family);
+	return str_of(out, len);
+}
+
+/* Adds and removes at random, beside plain counters: what is live is masked whole, also where it holds another live key; what is not stays. */
+static void test_many_keys_come_and_go(void **state)
+{
+	enum { FAMILIES = 6, LENGTHS = 24, SHORTEST = 8 };
+	unsigned live[FAMILIES][LENGTHS] = { { 0 } };
+	size_t count = 0;
+	struct scrubber s;
+	struct rand r;
+	char key[64];
+
+	(void)state;
+	rand_init(&r, 5);
+	scrubber_init(&s);
+	for (unsigned step = 0; step < 20000; step++) {
+		unsigned family = rand_u32(&r) % FAMILIES, length = rand_u32(&r) % LENGTHS;
+		bool add = rand_u32(&r) % 8 < (step / 2500 % 2 ? 3u : 5u); /* the set grows, then shrinks, often to nothing */
+		struct str one = family_key(key, family, SHORTEST + length), whole;
+		unsigned *references = &live[family][length], longest = LENGTHS;
+		char text[64];
+
+		if (add) {
+			assert_int_equal(scrubber_add(&s, one), 0);
+			count += !(*references)++;
+		} else {
+			scrubber_remove(&s, one);
+			count -= *references && !--*references;
+		}
+		assert_int_equal(s.count, count);
+		whole = family_key(key, family, SHORTEST + LENGTHS - 1);
+		memcpy(text, whole.ptr, whole.len);
+		text[whole.len] = '\0';
+		scrub_text(&s, text, sizeof(text));
+		while (longest && !live[family][longest - 1])
+			longest--;
+		if (!longest)
+			assert_true(str_eq(str_from(text), whole));
+		else if (strncmp(text, MASKED, strlen(MASKED)) != 0 || strlen(text) != strlen(MASKED) + LENGTHS - longest)
+			fail_msg("step %u: with a key of %u bytes live, %.*s became %s", step, SHORTEST + longest - 1,
+			         STR_ARG(whole), text);
+	}
+	scrubber_release(&s);
+}
+
 static void test_faults(void **state)
 {
 	(void)state;
@@ -494,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_cut_inside),
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_a_form_that_is_a_key_too),
+		cmocka_unit_test(test_many_keys_come_and_go),
 		cmocka_unit_test(test_faults),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

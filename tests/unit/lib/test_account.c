@@ -83,11 +83,7 @@ static void drop(struct one *one)
 
 static size_t accounts(const struct ff_engine *engine)
 {
-	size_t count = 0;
-
-	for (const struct list *it = engine->accounts.next; it != &engine->accounts; it = it->next)
-		count++;
-	return count;
+	return engine->accounts.count;
 }
 
 static void end(struct ff_engine *engine)
