@@ -108,27 +108,31 @@ void target_free(struct target *t)
 	mem_free(t);
 }
 
-static void recompute_max(struct target *t)
+static void set_max(struct target *t, uint32_t max)
 {
-	uint32_t max = 0;
-	LIST_FOR_EACH (it, next, &t->runs) {
-		const struct run *r = LIST_ENTRY(it, struct run, target_link);
-		max = MAX(max, r->concurrency);
-	}
 	t->max = max;
 	if (max)
 		limiter_set_max(&t->limiter, max);
 }
 
+/* A run has left: the others' maximum is at most what it was, and often the first one's. */
+static void recompute_max(struct target *t)
+{
+	uint32_t max = 0;
+	for (struct list *it = t->runs.next; it != &t->runs && max < t->max; it = it->next)
+		max = MAX(max, LIST_ENTRY(it, struct run, target_link)->concurrency);
+	set_max(t, max);
+}
+
 void target_attach(struct target *t, struct run *r)
 {
-	bool first_ever = t->max == 0 && t->run_count == 0;
-	if (t->run_count++ == 0)
+	bool first_ever = t->max == 0 && t->run_count == 0, alone = t->run_count++ == 0;
+	if (alone)
 		t->engine->idle_targets--;
 	list_push_back(&t->runs, &r->target_link);
 	if (first_ever)
 		limiter_init(&t->limiter, r->concurrency);
-	recompute_max(t);
+	set_max(t, alone ? r->concurrency : MAX(t->max, r->concurrency));
 }
 
 static void drop_oldest_idle(struct engine *e)

@@ -15,6 +15,7 @@
 #include "base/error.h"
 
 #define ERROR_BODY_MAX 8192u
+#define ANSWER_USUAL   (size_t)768 /* to one batch */
 
 struct door_run {
 	struct door_request request;
@@ -175,6 +176,7 @@ void door_start(struct door_run *d, uint64_t deadline_ms)
 
 	if (d->done)
 		return;
+	(void)!buf_reserve(&d->answer, MIN(ANSWER_USUAL, d->request.limits.max_answer_bytes)); /* one allocation, not several */
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)deadline_ms);
 	deadline = (struct ff_setting){ "deadline_ms", text };
 	options.inputs = &input;
