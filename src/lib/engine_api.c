@@ -77,6 +77,20 @@ static int read_cafile(struct ff_engine *engine, const char *option)
 	return engine->cafile ? 0 : FF_ENOMEM;
 }
 
+/* Scheme, host and port, and at most a slash: whoever writes more may believe that it counts. */
+static bool is_bare_origin(struct str url)
+{
+	size_t start = str_find(url, STR("://"), 0);
+	struct str rest = start == SIZE_MAX ? url : str_sub(url, start + 3, url.len);
+
+	if (str_ends_with(rest, STR("/")))
+		rest.len--;
+	for (size_t i = 0; i < rest.len; i++)
+		if (strchr("/?#@\\", rest.ptr[i]))
+			return false;
+	return true;
+}
+
 /* One entry of FAIRFORGE_ALLOWED_ORIGINS, normalised as targets are, so that comparing is comparing text. */
 static int add_origin(struct ff_engine *engine, size_t index, struct str entry, struct error *err)
 {
@@ -89,6 +103,13 @@ static int add_origin(struct ff_engine *engine, size_t index, struct str entry, 
 	if (r)
 		return error_set(err, FF_EUSAGE, "FAIRFORGE_ALLOWED_ORIGINS", "FAIRFORGE_ALLOWED_ORIGINS names %.*s: %s",
 		                 STR_ARG(entry), why.text);
+	if (!is_bare_origin(entry)) { /* not quoted: it may hold a password */
+		url_parts_release(&parts);
+		return error_set(
+		        err, FF_EUSAGE, "FAIRFORGE_ALLOWED_ORIGINS",
+		        "FAIRFORGE_ALLOWED_ORIGINS must name origins alone, such as https://host:8443: a path, a query or a "
+		        "user would not count.");
+	}
 	engine->allowed_origins[index] = mem_strdup(parts.origin);
 	url_parts_release(&parts);
 	return engine->allowed_origins[index] ? 0 : error_nomem(err);

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, KEY, LIMIT_S, batch, dataset, environment, payload
+from conftest import BUILD, KEY, LIMIT_S, ROOT, batch, dataset, environment, payload
 from peer import Hold, Peer, Silence, chat, reply
 from runtime_api import LIMIT, RuntimeApi, http, refusal
 
@@ -149,6 +149,14 @@ def test_by_hand_it_says_what_it_is():
     assert status == 64 and "--serve" in err
 
 
+def test_help_has_the_variables_of_the_documentation():
+    documented = re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "lambda.md").read_text(encoding="utf-8"), re.M)
+    text = by_hand("--help")[1]
+    mine = [v for v in documented if v.startswith(("FAIRFORGE_", "SSL_")) and v != "FAIRFORGE_CONCURRENCY"]
+    assert len(mine) > 7 and [v for v in mine if "  %s " % v not in text] == []
+    assert max(map(len, text.splitlines())) <= 132
+
+
 def test_it_links_neither_sqlite_nor_libmicrohttpd():
     needed = subprocess.run(["readelf", "-d", str(BOOTSTRAP)], capture_output=True, text=True, check=True).stdout
     names = re.findall(r"NEEDED.*\[(.*)\]", needed)
@@ -274,7 +282,7 @@ def test_an_event_that_cannot_be_answered_ends_it(lambdas, peer, request_id):
 
 WRONG = {
     "FAIRFORGE_CONNECTOR": ["{", "[]", "7", '{"class_path": "os.system"}', '{"class_path": "langchain_openai.chat_models.ChatOpenAI", "params": {"model": ""}}'],
-    "FAIRFORGE_ALLOWED_ORIGINS": ["ftp://a", "https://"],
+    "FAIRFORGE_ALLOWED_ORIGINS": ["ftp://a", "https://", "https://a.b/v1"],
     "FAIRFORGE_CORS_ORIGIN": ["example.com", "https://a.b/", "https://a.b, https://c.d", "https://a b", "all", "HTTPS://A.B", "https://a.b:443"],
     "FAIRFORGE_DEADLINE_MARGIN_MS": ["0", "-1", "1s", "1e3", "99999999999999999999"],
     "FAIRFORGE_DISCARD_RESULTS": ["2", "maybe"],

@@ -9,6 +9,7 @@
  *   FAIRFORGE_DEADLINE_MARGIN_MS   1000     how long before its deadline an invocation's answer leaves; 500 when 10 s or less were given
  *   FAIRFORGE_RESULT_URI           none     s3://bucket/prefix: where answers go that nobody waits for, or that are too large (store.h)
  *   FAIRFORGE_DISCARD_RESULTS      0        1: nobody needs the answers to SQS and EventBridge
+ *   FAIRFORGE_ALLOW_HTTP           0        1: AWS_ENDPOINT_URL_S3 may be plain http beyond this machine (store_config.c)
  *   FAIRFORGE_LOG_LEVEL            info     error, warning, info, debug
  *   SSL_CERT_FILE                  system   CA bundle
  */

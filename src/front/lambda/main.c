@@ -29,8 +29,8 @@ struct bootstrap {
 static const char help[] =
         "Usage: bootstrap\n"
         "The executable that AWS Lambda starts in a function whose runtime is provided.al2023 (or in a container image): it takes\n"
-        "events from the Runtime API at AWS_LAMBDA_RUNTIME_API and answers them as `fairforge run` would. docs/lambda.md tells how "
-        "to deploy it.\n"
+        "events from the Runtime API at AWS_LAMBDA_RUNTIME_API and answers them as `fairforge run` would. docs/lambda.md tells\n"
+        "how to deploy it.\n"
         "\n"
         "      --help     this\n"
         "      --version  versions of fairforge and of its libraries\n"
@@ -43,7 +43,9 @@ static const char help[] =
         "  FAIRFORGE_DISCARD_RESULTS     1: nobody needs the results of SQS and EventBridge\n"
         "  FAIRFORGE_DEADLINE_MARGIN_MS  how long before the deadline the answer leaves\n"
         "  FAIRFORGE_CORS_ORIGIN         Access-Control-Allow-Origin: *, an origin, or none\n"
+        "  FAIRFORGE_ALLOW_HTTP          1: results may go to AWS_ENDPOINT_URL_S3 over plain http\n"
         "  FAIRFORGE_LOG_LEVEL           error, warning, info or debug\n"
+        "  SSL_CERT_FILE                 CA certificates (PEM) instead of the system's\n"
         "Keys come from LLM_API_KEY, the providers' own variables, or the payload.\n"
         "\n"
         "Example: AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001 ./bootstrap\n";

@@ -441,6 +441,37 @@ static void test_a_payload_is_alone(void **state)
 	ff_engine_free(engine);
 }
 
+static void test_allowed_origins_are_bare(void **state)
+{
+	static const char *const more[] = { "https://a/v1", "https://a:8443/?x", "https://a#b", "https://me:secret@a",
+		                            "https://a//" };
+	static const char *const bare[] = { "https://a", "https://a/", "HTTP://127.0.0.1:8080", "https://[::1]:1/",
+		                            " https://a , ,https://b " };
+	const char *env[] = { NULL, NULL };
+	struct ff_engine *engine = NULL;
+	struct ff_error err = { 0 };
+	char variable[200];
+
+	(void)state;
+	env[0] = variable;
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		struct ff_engine_options eo = kit_engine_options(env);
+
+		snprintf(variable, sizeof(variable), "FAIRFORGE_ALLOWED_ORIGINS=https://ok.example,%s", more[i]);
+		if (ff_engine_new(&eo, &engine, &err) != FF_R_USAGE || !strstr(err.text, "origins alone") ||
+		    strstr(err.text, "secret"))
+			fail_msg("%s should be refused in words of ours alone: %s", more[i], err.text);
+	}
+	for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++) {
+		struct ff_engine_options eo = kit_engine_options(env);
+
+		snprintf(variable, sizeof(variable), "FAIRFORGE_ALLOWED_ORIGINS=%s", bare[i]);
+		if (ff_engine_new(&eo, &engine, &err))
+			fail_msg("%s should be taken: %s", bare[i], err.text);
+		ff_engine_free(engine);
+	}
+}
+
 static void test_wrong_engine_options(void **state)
 {
 	const char *const env[] = { "FAIRFORGE_ALLOWED_ORIGINS=https://ok.example,not an origin", NULL };
@@ -485,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_whose_template_may_do_what),
 		cmocka_unit_test(test_strangers_lower_limits_only),
 		cmocka_unit_test(test_a_payload_is_alone),
+		cmocka_unit_test(test_allowed_origins_are_bare),
 		cmocka_unit_test(test_wrong_engine_options),
 	};
 
