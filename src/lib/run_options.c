@@ -69,15 +69,19 @@ static int set_payload(struct request *req, struct options *o, struct problems *
 	return problems->nomem ? FF_ENOMEM : 0;
 }
 
-/* What does not come from a document is judged before any document is read: nobody waits for a large file to learn of a typing mistake. */
+/*
+ * What does not come from a document is judged before any document is read: nobody waits for a large file to learn of a typing mistake. The
+ * environment's options are set here already, the flags only tried.
+ */
 int request_check_flags(struct request *req)
 {
-	struct options scratch = req->options;
+	struct options scratch;
 	struct problems problems;
 	int r;
 
 	problems_init(&problems);
-	r = set_environment(req, &scratch, &problems);
+	r = set_environment(req, &req->options, &problems);
+	scratch = req->options;
 	if (!r)
 		r = set_flags(req, &scratch, &problems);
 	if (!r)
@@ -90,12 +94,11 @@ int request_read_options(struct request *req)
 {
 	bool stranger = req->engine->role == FF_ROLE_STRANGER;
 	struct problems problems, known;
-	int r;
+	int r = 0;
 
 	problems_init(&problems);
 	problems_init(&known);
-	r = set_environment(req, &req->options, &known);
-	if (!r && stranger)
+	if (stranger)
 		r = set_flags(req, &req->options, &known);
 	if (!r)
 		r = set_payload(req, &req->options, &problems);
