@@ -223,7 +223,7 @@ size_t percent_encode(char *out, struct str text, const char *keep)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-		             c == '_' || c == '~' || (c && strchr(keep, c));
+		             c == '_' || c == '~' || (c && *keep && strchr(keep, c));
 
 		if (out && plain) {
 			out[len] = (char)c;

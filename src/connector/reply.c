@@ -13,7 +13,7 @@
 
 #include "connector/hints.h"
 
-#define GATHER_FIRST     2048              /* bytes of a first piece when nobody said how much comes */
+#define GATHER_FIRST     256               /* bytes of a first piece when nobody said how much comes: most texts are short */
 #define GATHER_TRUST_MAX ((size_t)1 << 20) /* a Content-Length up to here is reserved at once */
 #define ERROR_TEXT_MAX   4096
 #define BAD_BODY_SHOWN   200 /* bytes of a body that is no JSON, in the sentence */

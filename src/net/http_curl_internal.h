@@ -95,12 +95,13 @@ struct origin {
 
 struct route { /* a URL under the flags that choose its origin */
 	size_t refs;
-	char *url;
+	const char *url;
 	size_t url_len;
-	char *proxy, *cafile; /* as asked for; "" none */
+	const char *proxy, *cafile; /* as asked for; "" none */
 	bool http11, insecure;
 	CURLU *handle;
 	struct origin *origin;
+	char texts[]; /* the three, each with its NUL */
 };
 
 /* A reference to the route of a request. 0, FF_ENOMEM, FF_EUSAGE. */

@@ -39,9 +39,6 @@ void route_unref(struct route *route)
 	if (route->origin)
 		origin_unroute(route->origin);
 	curl_url_cleanup(route->handle);
-	mem_free(route->url);
-	mem_free(route->proxy);
-	mem_free(route->cafile);
 	mem_free(route);
 }
 
@@ -54,29 +51,33 @@ static void remember(struct http_curl *t, size_t from, struct route *route)
 
 static int origin_get(struct http_curl *t, const struct route *route, struct origin **ret, struct error *err);
 
-static char *copy(struct str s)
+/* Copies the text to *at, which moves behind its NUL. */
+static const char *put_text(char **at, struct str s)
 {
-	return mem_strndup(s.ptr ? s.ptr : "", s.len);
+	char *start = *at;
+
+	if (s.len)
+		memcpy(start, s.ptr, s.len);
+	start[s.len] = '\0';
+	*at += s.len + 1;
+	return start;
 }
 
 static int route_new(struct http_curl *t, const struct http_request *request, struct route **ret, struct error *err)
 {
-	struct route *r = NEW(struct route);
+	size_t texts = request->url.len + request->proxy.len + request->cafile.len + 3;
+	struct route *r = mem_alloc(sizeof(*r) + texts);
+	char *at;
 	int code;
 
 	if (!r)
 		return error_nomem(err);
-	r->refs = 1;
-	r->http11 = request->http11;
-	r->insecure = request->insecure_tls;
-	r->url = copy(request->url);
+	*r = (struct route){ .refs = 1, .http11 = request->http11, .insecure = request->insecure_tls };
+	at = r->texts;
+	r->url = put_text(&at, request->url);
 	r->url_len = request->url.len;
-	r->proxy = copy(request->proxy);
-	r->cafile = copy(request->cafile);
-	if (!r->url || !r->proxy || !r->cafile) {
-		route_unref(r);
-		return error_nomem(err);
-	}
+	r->proxy = put_text(&at, request->proxy);
+	r->cafile = put_text(&at, request->cafile);
 	code = url_curl_parse(request->url, &r->handle, err);
 	if (!code)
 		code = origin_get(t, r, &r->origin, err);
@@ -219,7 +220,18 @@ static int origin_new(struct http_curl *t, const struct route *route, struct url
 	return 0;
 }
 
-static int origin_get(struct http_curl *t, const struct route *route, struct origin **ret, struct error *err)
+/* A server that wants another URL for each exchange: mostly it is the origin of the exchange before. */
+static struct origin *latest_origin(const struct http_curl *t, const struct route *route)
+{
+	const struct route *latest = t->routes[0];
+
+	if (!latest || latest->http11 != route->http11 || latest->insecure != route->insecure ||
+	    strcmp(latest->cafile, route->cafile) != 0 || strcmp(latest->proxy, route->proxy) != 0)
+		return NULL;
+	return url_curl_leads_to(route->handle, &latest->origin->parts) ? latest->origin : NULL;
+}
+
+static int origin_find(struct http_curl *t, const struct route *route, struct origin **ret, struct error *err)
 {
 	CLEANUP(url_parts_release) struct url_parts parts = { .scheme = NULL };
 	CLEANUP(buf_release) struct buf key;
@@ -241,6 +253,12 @@ static int origin_get(struct http_curl *t, const struct route *route, struct ori
 		return error_nomem(err);
 	*ret = map_get(&t->origins, buf_str(&key));
 	return *ret ? 0 : origin_new(t, route, &parts, trust, key.ptr, ret, err);
+}
+
+static int origin_get(struct http_curl *t, const struct route *route, struct origin **ret, struct error *err)
+{
+	*ret = latest_origin(t, route);
+	return *ret ? 0 : origin_find(t, route, ret, err);
 }
 
 /* ---- the gate ---- */

@@ -206,6 +206,23 @@ int url_curl_parts(CURLU *u, struct url_parts *ret, struct error *err)
 	return 0;
 }
 
+static bool part_is(CURLU *u, CURLUPart what, const char *expected)
+{
+	CLEANUP(curl_free_p) char *text = NULL;
+
+	return curl_url_get(u, what, &text, what == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) == CURLUE_OK &&
+	       str_eq_nocase(str_from(text), str_from(expected));
+}
+
+bool url_curl_leads_to(CURLU *u, const struct url_parts *parts)
+{
+	char port[8];
+
+	(void)snprintf(port, sizeof(port), "%u", (unsigned)parts->port);
+	return part_is(u, CURLUPART_PORT, port) && part_is(u, CURLUPART_SCHEME, parts->scheme) &&
+	       part_is(u, CURLUPART_HOST, parts->host);
+}
+
 int url_parse(struct str url, struct url_parts *ret, struct error *err)
 {
 	CLEANUP(curl_url_p) CURLU *u = NULL;

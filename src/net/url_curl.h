@@ -10,5 +10,7 @@
 int url_curl_parse(struct str url, CURLU **ret, struct error *err) WARN_UNUSED;
 /* The parts of a parsed URL, as url_parse gives them. */
 int url_curl_parts(CURLU *u, struct url_parts *ret, struct error *err) WARN_UNUSED;
+/* True when it certainly has these parts. False says nothing: an IPv6 address, an international name, no memory. */
+bool url_curl_leads_to(CURLU *u, const struct url_parts *parts);
 
 #endif

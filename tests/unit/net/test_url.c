@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "net/url.h"
+#include "net/url_curl.h"
 
 static void test_parts(void **state)
 {
@@ -233,16 +234,52 @@ static void test_unknown_family_is_special(void **state)
 	assert_true(address_is_special((struct sockaddr *)&un));
 }
 
+/* Whether `other` certainly leads to where `url` does. */
+static bool leads_to(const char *url, const char *other)
+{
+	struct url_parts parts;
+	struct error err;
+	CURLU *u;
+	bool yes;
+
+	assert_int_equal(url_parse(str_from(url), &parts, &err), 0);
+	assert_int_equal(url_curl_parse(str_from(other), &u, &err), 0);
+	yes = url_curl_leads_to(u, &parts);
+	curl_url_cleanup(u);
+	url_parts_release(&parts);
+	return yes;
+}
+
+static void test_same_origin(void **state)
+{
+	static const char *const same[][2] = {
+		{ "http://a.example/x", "http://a.example/y?z" },
+		{ "http://a.example/x", "http://a.example:80/" },
+		{ "https://a.example:443", "HTTPS://A.Example/event/stream/1" },
+		{ "http://127.0.0.1:8080/", "http://127.0.0.1:8080/x" },
+	};
+	static const char *const other[][2] = {
+		{ "http://a.example/", "http://b.example/" },           { "http://a.example/", "http://a.example:8080/" },
+		{ "http://a.example/", "https://a.example:80/" },       { "http://a.example/", "http://a.example.b.example/" },
+		{ "http://a.example/", "http://a.example@b.example/" }, { "http://a.example/", "http://b.example/a.example" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		if (!leads_to(same[i][0], same[i][1]))
+			fail_msg("%s should lead to where %s does", same[i][1], same[i][0]);
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
+		if (leads_to(other[i][0], other[i][1]))
+			fail_msg("%s must not be taken to lead to where %s does", other[i][1], other[i][0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_what_connects_is_what_was_checked),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_local_hosts),
-		cmocka_unit_test(test_special_addresses),
-		cmocka_unit_test(test_unknown_family_is_special),
+		cmocka_unit_test(test_parts),       cmocka_unit_test(test_what_connects_is_what_was_checked),
+		cmocka_unit_test(test_refused),     cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_local_hosts), cmocka_unit_test(test_special_addresses),
+		cmocka_unit_test(test_same_origin), cmocka_unit_test(test_unknown_family_is_special),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
