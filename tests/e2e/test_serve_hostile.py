@@ -185,6 +185,19 @@ def test_a_connection_whose_client_closed_its_side_does_not_stay():
         service.until("fairforge_http_connections", 1)
 
 
+def test_a_chunk_size_without_end_holds_nobody():
+    """It fills the connection's buffer, and libmicrohttpd asks for it again and again."""
+    hold = Hold(OK)
+    with Peer([hold, OK]) as peer, Service("--client-timeout", "1h", origins=[peer.url]) as service:
+        with service.begin(payload(peer.url)) as run, service.socket() as s:
+            peer.wait_for(1)
+            s.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;" + b"x" * 40000)
+            hold.event.set()
+            assert read_answer(run.makefile("rb")).status == 200
+            assert is_cut(s)
+            assert service.run(payload(peer.url)).status == 200
+
+
 # ---- size ----
 
 @pytest.mark.parametrize("data,status", [
@@ -307,6 +320,8 @@ TWO = [
     b"Content-Length: 0x2\r\n\r\n{}",
     b"Content-Length: -1\r\n\r\n{}",
     b"Content-Length: 2 \x0b\r\n\r\n{}",
+    b"Host: other\r\nContent-Length: 2\r\n\r\n{}",
+    b"X: y\rContent-Length: 9\r\nContent-Length: 2\r\n\r\n{}",
 ]
 
 
@@ -317,6 +332,12 @@ def test_a_request_that_can_be_read_in_two_ways(service, rest):
     assert got.startswith(b"HTTP/1.1 400 ") and b'"status"' not in got and b" 200 " not in got, got
     assert b"onnection: close" in got, got
     assert service.get("/healthz").status == 200
+
+
+def test_chunks_in_a_version_that_has_none(service):
+    """Who reads it as HTTP/1.0 takes the chunks for the next request."""
+    got = ask(service, b"POST /run HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+    assert got.startswith(b"HTTP/1.") and got.split()[1] == b"400", got
 
 
 def test_lengths_beyond_all_numbers(service):

@@ -34,6 +34,7 @@
 #define BACKLOG        4096
 #define MEMORY_LIMIT   ((size_t)16 << 10) /* a connection's pool: headers and write buffer */
 #define ROUNDS_MAX     64
+#define BUSY_US        500000u
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define HANGUPS_MAX    64 /* told in one round */
 #define PROBES         3  /* of keepalive, before a silent peer is given up */
@@ -46,11 +47,13 @@ struct web {
 	struct MHD_Daemon *daemon;
 	struct timers timers;
 	uint64_t now_us, source_due_us;
+	uint64_t busy_since_us; /* 0: the last round came to an end */
 	struct lag lag;
 	int watch_fd; /* epoll set of the watched connections; -1: none */
 	uv_loop_t loop;
 	uv_poll_t poll, source_poll, watch_poll;
 	uv_timer_t timer;
+	uv_idle_t again;
 	uv_signal_t signals[3];
 	bool loop_open, stopping, started, source_ready, hangups;
 };
@@ -66,7 +69,9 @@ static uint64_t daemon_timeout_ms(struct web *w)
 }
 
 static void on_timer(uv_timer_t *timer);
+static void on_again(uv_idle_t *again);
 
+/* At once is not a timer of 0 ms: libuv runs one that is armed anew in its callback over and over, and looks at no descriptor and signal meanwhile. */
 static void arm(struct web *w, uint64_t next_us, uint64_t daemon_ms)
 {
 	uint64_t ms = UINT64_MAX;
@@ -74,10 +79,12 @@ static void arm(struct web *w, uint64_t next_us, uint64_t daemon_ms)
 	if (next_us != CLOCK_NEVER)
 		ms = next_us > w->now_us ? (next_us - w->now_us + 999) / 1000 : 0;
 	ms = MIN(ms, daemon_ms);
-	if (ms == UINT64_MAX) {
-		uv_timer_stop(&w->timer);
+	uv_idle_stop(&w->again);
+	uv_timer_stop(&w->timer);
+	if (ms == 0)
+		uv_idle_start(&w->again, on_again);
+	if (ms == 0 || ms == UINT64_MAX)
 		return;
-	}
 	uv_update_time(&w->loop);
 	uv_timer_start(&w->timer, on_timer, ms, 0);
 }
@@ -108,6 +115,17 @@ static void tell_hangups(struct web *w)
 		w->options.on_gone(w->options.user, events[i].data.ptr);
 }
 
+/* A connection that libmicrohttpd cannot go on with keeps it busy for ever. */
+static void note_busy(struct web *w, bool busy)
+{
+	if (!busy)
+		w->busy_since_us = 0;
+	else if (!w->busy_since_us)
+		w->busy_since_us = w->now_us;
+	else if (w->options.on_busy && w->now_us - w->busy_since_us >= BUSY_US)
+		w->options.on_busy(w->options.user);
+}
+
 static void run_round(struct web *w)
 {
 	uint64_t next_us, daemon_ms = 0;
@@ -123,6 +141,7 @@ static void run_round(struct web *w)
 		next_us = MIN(timers_next(&w->timers), w->source_ready ? 0 : w->source_due_us);
 		lag_note(&w->lag, clock_monotonic_us() - w->now_us);
 	} while ((daemon_ms == 0 || next_us <= w->now_us || w->hangups) && ++rounds < ROUNDS_MAX);
+	note_busy(w, rounds == ROUNDS_MAX);
 	if (w->options.on_round_end)
 		w->options.on_round_end(w->options.user);
 	arm(w, w->hangups ? 0 : next_us, daemon_ms);
@@ -131,6 +150,11 @@ static void run_round(struct web *w)
 static void on_timer(uv_timer_t *timer)
 {
 	run_round(timer->data);
+}
+
+static void on_again(uv_idle_t *again)
+{
+	run_round(again->data);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -425,6 +449,8 @@ static int open_loop(struct web *w, struct error *err)
 	w->loop_open = true;
 	code = uv_timer_init(&w->loop, &w->timer);
 	w->timer.data = w;
+	code = code ? code : uv_idle_init(&w->loop, &w->again);
+	w->again.data = w;
 	code = code ? code : open_signals(w);
 	code = code ? code : poll_fd(w, &w->poll, info->epoll_fd, on_poll);
 	if (!code && w->source.process)
@@ -508,7 +534,7 @@ const struct lag *web_lag(const struct web *w)
 /* ---- requests ---- */
 
 struct lengths {
-	unsigned content_length, transfer_encoding;
+	unsigned content_length, transfer_encoding, host;
 	bool strange;
 };
 
@@ -524,7 +550,8 @@ static enum MHD_Result count_lengths(void *user, enum MHD_ValueKind kind, const 
 	struct str n = str_from(name);
 
 	(void)kind;
-	l->strange |= is_strange_name(n);
+	l->strange |= is_strange_name(n) || (value && strchr(value, '\r'));
+	l->host += str_eq_nocase(n, STR("host"));
 	l->content_length += str_eq_nocase(n, STR("content-length"));
 	if (str_eq_nocase(n, STR("transfer-encoding"))) {
 		l->transfer_encoding++;
@@ -533,12 +560,13 @@ static enum MHD_Result count_lengths(void *user, enum MHD_ValueKind kind, const 
 	return MHD_YES;
 }
 
-bool web_is_smuggled(struct MHD_Connection *connection)
+bool web_is_smuggled(struct MHD_Connection *connection, const char *version)
 {
-	struct lengths l = { 0, 0, false };
+	struct lengths l = { 0 };
 
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, count_lengths, &l);
-	return l.strange || l.content_length + l.transfer_encoding > 1;
+	l.strange |= l.transfer_encoding && !strcmp(version, MHD_HTTP_VERSION_1_0);
+	return l.strange || l.content_length + l.transfer_encoding > 1 || l.host > 1;
 }
 
 int web_descriptor(struct MHD_Connection *connection)

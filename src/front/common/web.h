@@ -55,7 +55,10 @@ struct web_options {
 	                         struct MHD_Connection *connection); /* becomes the request's context */
 	void (*on_gone)(void *user,
 	                void *tag); /* of web_watch: the peer closed its side, or the connection broke. At most once for each */
-	void (*on_round_end)(void *user);          /* all that was due is done: what the requests of a round left for later */
+	void (*on_round_end)(void *user); /* all that was due is done: what the requests of a round left for later */
+	/* The loop has not come to rest for half a second, asked again until it does. libmicrohttpd 0.9.75 spins over a connection that it cannot go on
+	 * with: one whose buffer is filled by the line of a chunk's size. */
+	void (*on_busy)(void *user);
 	void (*on_signal)(void *user, int number); /* SIGINT, SIGTERM, SIGHUP; NULL: the first two are web_stop */
 };
 
@@ -76,11 +79,11 @@ void web_wake(struct web *w);
 bool web_watch(struct web *w, int fd, void *tag);
 
 /*
- * True for a request whose length two readers may see differently (request smuggling): Content-Length beside Transfer-Encoding, more than one of
- * either, a Transfer-Encoding that is not "chunked" alone, a header's name with white space or without a letter. libmicrohttpd 0.9.75 lets them all
- * through. The handler must ask in its first call, answer 400 and close.
+ * True for a request whose length or host two readers may see differently (request smuggling): Content-Length beside Transfer-Encoding, more than one
+ * of either, or of Host; a Transfer-Encoding that is not "chunked" alone, or that comes with HTTP/1.0; a header's name with white space or without a
+ * letter, a carriage return in its value. libmicrohttpd 0.9.75 lets them all through. `version` is the handler's. The handler must ask in its first call, answer 400 and close.
  */
-bool web_is_smuggled(struct MHD_Connection *connection);
+bool web_is_smuggled(struct MHD_Connection *connection, const char *version);
 /* The descriptor of the connection, for who wants to break it. */
 int web_descriptor(struct MHD_Connection *connection);
 

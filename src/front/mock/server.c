@@ -334,11 +334,10 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 	struct server *s = user;
 	struct exchange *ex = *slot;
 
-	(void)version;
 	if (s->stopping)
 		return MHD_NO;
 	if (!ex) {
-		if (web_is_smuggled(connection))
+		if (web_is_smuggled(connection, version))
 			return refuse_smuggled(connection);
 		*slot = exchange_new(s, connection, method, path);
 		return *slot ? MHD_YES : MHD_NO;

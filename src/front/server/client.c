@@ -63,6 +63,11 @@ void client_break(struct client *c)
 	shutdown(c->fd, SHUT_RDWR);
 }
 
+void client_limit_pause(struct client *c, bool limited)
+{
+	MHD_set_connection_option(c->connection, MHD_CONNECTION_OPTION_TIMEOUT, limited ? 1u : 0u);
+}
+
 const char *client_address(struct MHD_Connection *connection, char *out, size_t size)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -128,10 +133,12 @@ static void on_due(struct timer *t, uint64_t now_us)
 	struct client *c = CONTAINER_OF(t, struct client, timer);
 	uint64_t next = next_look(c, now_us);
 
-	if (next)
+	if (next) {
 		timer_arm(web_timers(c->all->web), t, next);
-	else
-		client_break(c);
+		return;
+	}
+	client_break(c);
+	client_limit_pause(c, true); /* libmicrohttpd does not look at every socket */
 }
 
 static void arm(struct client *c)
@@ -188,6 +195,7 @@ struct client *client_new(struct clients *all, struct MHD_Connection *connection
 		return NULL;
 	}
 	c->all = all;
+	c->connection = connection;
 	c->fd = fd;
 	list_init(&c->link);
 	timer_init(&c->timer, on_due);

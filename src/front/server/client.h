@@ -41,6 +41,7 @@ struct client {
 	struct clients *all;
 	struct list link;
 	struct timer timer;
+	struct MHD_Connection *connection;
 	int fd;
 	enum client_phase phase;
 	uint64_t since_us;     /* beginning of the phase */
@@ -61,6 +62,8 @@ void client_enter(struct client *c, enum client_phase phase);
 void client_gone(struct client *c);
 /* The connection is to end: libmicrohttpd notices at its next look. What was not sent yet is dropped. */
 void client_break(struct client *c);
+/* Whether libmicrohttpd ends the connection by itself when nothing was read from it for a second. */
+void client_limit_pause(struct client *c, bool limited);
 /* "127.0.0.1" of the connection's other end; "" when unknown. */
 const char *client_address(struct MHD_Connection *connection, char *out, size_t size);
 

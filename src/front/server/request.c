@@ -242,6 +242,14 @@ void request_client_gone(struct request *r)
 	resume(r);
 }
 
+void request_hurry(struct request *r)
+{
+	if (!r->chunked || r->hurried || (r->state != REQUEST_READING && r->state != REQUEST_DISCARDING))
+		return;
+	r->hurried = true;
+	client_limit_pause(r->client, true);
+}
+
 void request_wake(struct request *r)
 {
 	if (r->state == REQUEST_RUNNING) {
@@ -262,14 +270,15 @@ static enum MHD_Result refuse_smuggled(struct request *r)
 }
 
 /* The header is there. */
-static enum MHD_Result begin(struct request *r, const char *method)
+static enum MHD_Result begin(struct request *r, const char *method, const char *version)
 {
 	uint64_t announced = announced_length(r);
 
 	snprintf(r->method, sizeof(r->method), "%s", method);
 	request_id_choose(request_header(r, "X-Request-Id"), &r->server->ids, r->id);
+	r->chunked = request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).len > 0;
 	list_push_back(&r->server->requests, &r->link);
-	if (web_is_smuggled(r->connection))
+	if (web_is_smuggled(r->connection, version))
 		return refuse_smuggled(r);
 	r->match = serve_route_find(str_from(method), str_from(r->path));
 	judge(r, announced);
@@ -297,6 +306,10 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *le
 	r->bytes_in += n;
 	r->client->received += n;
 	*len = 0;
+	if (r->hurried) {
+		r->hurried = false;
+		client_limit_pause(r->client, false);
+	}
 	if (r->state == REQUEST_DISCARDING)
 		return r->bytes_in > r->server->options->max_body + DISCARD_MAX ? MHD_NO : MHD_YES;
 	if (r->body.len + n > r->server->options->max_body) {
@@ -328,11 +341,10 @@ enum MHD_Result request_on_call(void *user, struct MHD_Connection *connection, c
 
 	(void)connection;
 	(void)url;
-	(void)version;
 	if (!r || s->state == SERVER_STOPPING)
 		return MHD_NO;
 	switch (r->state) {
-	case REQUEST_HEAD: return begin(r, method);
+	case REQUEST_HEAD: return begin(r, method, version);
 	case REQUEST_READING:
 	case REQUEST_DISCARDING: return *len ? take_body(r, data, len) : act(r);
 	case REQUEST_RUNNING: return r->job->ended ? answer_job(r) : MHD_NO;

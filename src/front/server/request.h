@@ -35,6 +35,7 @@ struct request {
 	struct list link;
 	enum request_state state;
 	bool suspended;
+	bool chunked, hurried; /* its body; it must not pause for a second */
 	uint64_t started_us;
 	int64_t wall_ms;
 	char *path; /* without query */
@@ -56,6 +57,8 @@ enum MHD_Result request_on_call(void *user, struct MHD_Connection *connection, c
 void request_on_completed(void *user, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why);
 /* Its client has gone: the run is cancelled. */
 void request_client_gone(struct request *r);
+/* Until more of its body comes: a pause of a second in a chunked one ends the connection. */
+void request_hurry(struct request *r);
 /* The server stops: whoever is suspended must not be. */
 void request_wake(struct request *r);
 

@@ -171,6 +171,15 @@ static void on_round_end(void *user)
 	metrics_log_dropped(s->metrics, access_log_flush(&s->log));
 }
 
+/* Who sends in chunks and has not sent anything for a second may be the one that keeps libmicrohttpd busy. */
+static void on_busy(void *user)
+{
+	struct server *s = user;
+
+	LIST_FOR_EACH (it, next, &s->requests)
+		request_hurry(LIST_ENTRY(it, struct request, link));
+}
+
 static void on_log(void *user, enum ff_log_level level, const char *message)
 {
 	(void)user;
@@ -285,6 +294,7 @@ static int open_web(struct server *s, struct error *err)
 		.on_gone = on_gone,
 		.on_signal = on_signal,
 		.on_round_end = on_round_end,
+		.on_busy = on_busy,
 	};
 	int code = web_new(&web, &s->web, err);
 
