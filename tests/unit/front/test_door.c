@@ -163,9 +163,21 @@ static void test_bodies_without_a_request(void **state)
 
 static void test_bodies_that_are_no_json(void **state)
 {
-	static const char *const bodies[] = {
-		"hello", "{", "{}{}", "{\"a\": NaN}", "{'a': 1}", "[1,]", "\"\xff\"", "{} x", "\x01"
-	};
+	static const char *const bodies[] = { "hello",
+		                              "{",
+		                              "{}{}",
+		                              "{\"a\": NaN}",
+		                              "{'a': 1}",
+		                              "[1,]",
+		                              "\"\xff\"",
+		                              "{} x",
+		                              "\x01",
+		                              "{\"async\": true",
+		                              "nul",
+		                              "{}\n{}",
+		                              KIT_DATASET "\n" KIT_DATASET "\n",
+		                              KIT_DATASET " " KIT_DATASET,
+		                              "{\"\\u00\": 1}" };
 
 	(void)state;
 	world_open(&w, SERVER_ANSWERS);
@@ -173,9 +185,9 @@ static void test_bodies_that_are_no_json(void **state)
 		struct door_run *d = door_of(&w, bodies[i], NULL);
 		struct ff_counts counts;
 
+		door_start(d, 0);
 		expect(d, 400, "{\"error\": \"Invalid JSON body\"}");
 		assert_int_equal(door_body(d).len, strlen("{\"error\": \"Invalid JSON body\"}"));
-		door_start(d, 0); /* changes nothing */
 		door_cancel(d, 0);
 		expect(d, 400, "Invalid JSON body");
 		assert_false(door_complete(d));
@@ -273,6 +285,8 @@ static void test_async(void **state)
 		{ "{\"async\": false, \"async\": true}", true },
 		{ "{\"async\": true, \"async\": false}", false },
 		{ "{\"async\": false}", false },
+		{ "{\"\\u0061sync\": true}", true },
+		{ "{\n\"async\"\n:\ntrue\n}\n", true },
 		{ "{\"async\": \"true\"}", false },
 		{ "{\"async\": 1}", false },
 		{ "{\"async\": null}", false },
