@@ -58,6 +58,7 @@ struct ff_engine {
 	char *cafile;                /* NULL: the system's */
 	char **allowed_origins;      /* normalised, NULL-terminated; NULL: none */
 	bool processing;             /* inside the loop: callbacks may not process again */
+	uint32_t concurrency_fits;   /* the most that the process's limit of descriptors was found to allow */
 };
 
 /* The environment as the embedder gives it; NULL when unset. */

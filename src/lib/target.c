@@ -23,15 +23,20 @@ static const char login_pointer[] = "/connector/params/login/url";
 
 static void check_descriptors(struct request *req, struct problems *problems)
 {
+	uint32_t concurrency = req->options.concurrency;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
-	    (rlim_t)req->options.concurrency + OTHER_DESCRIPTORS <= limit.rlim_cur)
+	if (concurrency <= req->engine->concurrency_fits)
 		return;
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
+	    (rlim_t)concurrency + OTHER_DESCRIPTORS <= limit.rlim_cur) {
+		req->engine->concurrency_fits = concurrency;
+		return;
+	}
 	problem_error(problems, "/options/concurrency",
 	              "A concurrency of %u needs about %u file descriptors, and this process may open %llu: lower it, or raise "
 	              "`ulimit -n`.",
-	              req->options.concurrency, req->options.concurrency + OTHER_DESCRIPTORS, (unsigned long long)limit.rlim_cur);
+	              concurrency, concurrency + OTHER_DESCRIPTORS, (unsigned long long)limit.rlim_cur);
 }
 
 static void check_operator(struct request *req, const struct place *at, struct problems *problems)
