@@ -340,6 +340,14 @@ def test_chunks_in_a_version_that_has_none(service):
     assert got.startswith(b"HTTP/1.") and got.split()[1] == b"400", got
 
 
+def test_what_libmicrohttpd_refuses_has_its_status_in_the_log():
+    with Service() as service:
+        ask(service, HEAD + b"Content-Length: x\r\n\r\n")
+        ask(service, b"GET /healthz HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 100000 + b"\r\n\r\n")
+        assert service.event("request", path="/run")["status"] == 400
+        assert service.event("request", path="/healthz")["status"] == 431
+
+
 def test_lengths_beyond_all_numbers(service):
     for length in (b"18446744073709551615", b"18446744073709551616", b"99999999999999999999999"):
         got = ask(service, HEAD + b"Content-Length: " + length + b"\r\n\r\n{}")

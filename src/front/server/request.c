@@ -356,14 +356,14 @@ enum MHD_Result request_on_call(void *user, struct MHD_Connection *connection, c
 
 /* ---- the end ---- */
 
-/* The status of an answer that libmicrohttpd made, else ours. */
-static int final_status(const struct request *r, enum MHD_RequestTerminationCode why)
+/* The status of the answer that was queued: ours, or one that libmicrohttpd made of what is no request. 0: none. */
+static int final_status(const struct request *r)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_HTTP_STATUS);
 
 	if (r->status)
 		return r->status;
-	return why == MHD_REQUEST_TERMINATED_COMPLETED_OK && info ? (int)info->http_status : 0;
+	return info ? (int)info->http_status : 0;
 }
 
 static void write_down(const struct request *r, int status)
@@ -393,10 +393,11 @@ void request_on_completed(void *user, struct MHD_Connection *connection, void **
 	struct request *r = *slot;
 
 	(void)connection;
+	(void)why;
 	*slot = NULL;
 	if (!r)
 		return;
-	write_down(r, final_status(r, why));
+	write_down(r, final_status(r));
 	r->client->request = NULL;
 	client_enter(r->client, CLIENT_IDLE);
 	request_free(r);
