@@ -29,10 +29,10 @@ struct sdk_connector {
 	struct str url;
 	const struct pair *headers; /* the last one is x-stainless-retry-count of the first attempt */
 	size_t header_count;
-	struct str body_start;      /* up to and with the '[' of the messages; the whole body when static_body */
-	bool static_body;           /* extra_body brings its own messages: every turn sends the same */
-	bool developer_role;        /* system messages leave as developer (o-series models) */
-	bool parse_format;          /* response_format: a cut or filtered answer is an error, as in the SDK's parse() */
+	struct str body_start; /* up to and with the '[' of the messages; the whole body when static_body */
+	bool static_body;      /* extra_body brings its own messages: every turn sends the same */
+	bool developer_role;   /* system messages leave as developer (o-series models) */
+	bool parse_format;     /* response_format: a cut or filtered answer is an error, as in the SDK's parse() */
 };
 
 /* What the SDKs try again, and how long they wait: initialises connector_class.retry. */
