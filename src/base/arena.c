@@ -38,7 +38,7 @@
 #define GAP                ((size_t)0)
 #endif
 
-#define ALIGNMENT   alignof(max_align_t)
+#define ALIGNMENT alignof(max_align_t)
 /* Bytes with the header: what malloc is asked for. From 1024 on, its own header included, glibc first joins everything that was freed. */
 #define BLOCK_FIRST ((size_t)1000)
 #define BLOCK_MOST  ((size_t)256 << 10)
