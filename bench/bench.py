@@ -7,7 +7,7 @@ nginx on loopback answers a fixed chat completion after it has read the request.
 (A B A B …), each as a whole process: reading the dataset, bookkeeping, parsing and writing the output count for fairforge. For each row the
 median of the pairs' ratios is printed beside its bar. Machines differ and are noisy: only the ratios mean something.
 
-The rows: requests/s and CPU over plain HTTP and TLS; memory; how long the loop was held up (fairforge's own figure, of the end event of --json); 10,000
+The rows: requests/s and CPU over plain HTTP and TLS; Alquimia's exchanges against those; turns through a worker process against a bare pair of processes; memory; how long the loop was held up (fairforge's own figure, of the end event of --json); 10,000
 in flight against a server that answers each request 2 s after it came (fairforge mock); one turn from exec to exit, and Lambda's bootstrap from exec to
 its first request for an event, each against a bare program that links the same libraries; Python with the reference's imports against bootstrap (--python, in
 .venv-reference, which ./dev bench --python makes); CPU of `fairforge serve` for a run of one batch against the
@@ -35,6 +35,8 @@ BUILD = pathlib.Path(os.environ.get("FAIRFORGE_BUILD", ROOT / "build"))
 REPLY = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "m",
                     "choices": [{"index": 0, "message": {"role": "assistant", "content": "The capital of France is Paris."}, "finish_reason": "stop"}],
                     "usage": {"prompt_tokens": 14, "completion_tokens": 8, "total_tokens": 22}})
+INFER = json.dumps({"stream_id": "$request_id"})  # nginx's variable: 32 hexadecimal digits, never the same
+EVENTS = "data: %s\n\n" % json.dumps({"response": {"data": {"content": "The capital of France is Paris."}}})
 
 
 def go_first():
@@ -78,7 +80,9 @@ class Server:
         self.ca = authority.ca
         cert, key = authority.make("server")
         text = (ROOT / "bench" / "nginx.conf").read_text()
-        for name, value in {"FOLDER": folder, "CERT": cert, "KEY": key, "REPLY": REPLY.replace('"', '\\"'),
+        texts = {"REPLY": REPLY, "INFER": INFER, "EVENTS": EVENTS}
+        for name, value in {"FOLDER": folder, "CERT": cert, "KEY": key,
+                            **{k: v.replace('"', '\\"').replace("\n", "\\n") for k, v in texts.items()},
                             **{k.upper(): v for k, v in self.ports.items()}}.items():
             text = text.replace("@%s@" % name, str(value))
         # Root's workers would become somebody who may not enter this folder.
@@ -123,6 +127,11 @@ class Bench:
                 "--param", "api_key=sk-bench-0123456789", "--concurrency", flight, "--no-adaptive", "--no-journal", *(more or ["--quiet"]),
                 "-o", self.folder / "out.jsonl", "--cacert", self.server.ca, "--option", "http_version=" + ("1.1" if kind == "tls" else "auto")]
 
+    def alquimia(self, count, flight):
+        params = ["base_url=" + self.server.url("plain")[:-len("/v1")], "api_key=sk-bench-0123456789", "agent_id=agent", "channel_id=bench"]
+        return [BUILD / "fairforge", "run", "--dataset", self.dataset(count), "--connector", "alquimia", *(w for p in params for w in ("--param", p)),
+                "--concurrency", flight, "--no-adaptive", "--no-journal", "--quiet", "-o", self.folder / "out.jsonl"]
+
     def textbook(self, kind, count, flight, url=None):
         command = [BUILD / "bench" / "textbook", "-n", count, "-c", flight, "-u", (url or self.server.url(kind)) + "/chat/completions"]
         return command + ([] if kind == "plain" else ["-k", self.server.ca]) + (["-2"] if kind == "h2" else [])
@@ -158,20 +167,27 @@ LOADS = [  # name, kind, requests, in flight, bars
 ]
 
 
+ALQUIMIA = "Alquimia, 64 in flight"
+
+
+def bench_alquimia(bench, count):
+    """Turns of two exchanges, the question and the stream in which the answer comes, against as many exchanges of the LLM path on the same server."""
+    pairs = bench.pairs(count, bench.alquimia(count // 2, 64), bench.fairforge("plain", count, 64))
+    us = [statistics.median(p[i].cpu_each for p in pairs) * 1e6 for i in (0, 1)]
+    say(ALQUIMIA, "%6.2f x exchanges/s of the LLM path (bar >= 0.85)  %6.2f x CPU each   %5.1f us against %5.1f us, two exchanges a turn" %
+        (median_ratio(pairs, lambda m: m.rate), median_ratio(pairs, lambda m: m.cpu_each), *us))
+
+
 def bench_worker(bench, title, count, flight):
-    """Turns through an echo worker in C, against two bare C processes that exchange the same lines over the same kind of pipes."""
-    ratios, ours, theirs = [], [], []
+    """Turns through an echo worker in C, against two bare C processes that exchange the same lines, as many at once, over the same kind of pipes."""
     echo = BUILD / "bench" / "echo_worker"
-    for number in range(bench.rounds + 1):
-        a = Measured([BUILD / "fairforge", "run", "--dataset", bench.dataset(count), "--worker", "%s %d" % (echo, flight), "--concurrency", flight,
-                      "--no-adaptive", "--no-journal", "--quiet", "-o", bench.folder / "out.jsonl"], count)
-        b = Measured([BUILD / "bench" / "pipe_pair", "-n", count, "-c", flight, echo], count)
-        if number:
-            ratios.append(a.rate / b.rate)
-            ours.append(a.rate)
-            theirs.append(b.rate)
-    print("%-34s %6.2f x the messages/s of two bare processes (bar >= 0.30)   %.0f/s against %.0f/s" %
-          (title, statistics.median(ratios), statistics.median(ours), statistics.median(theirs)), flush=True)
+    ours = [BUILD / "fairforge", "run", "--dataset", bench.dataset(count), "--worker", "%s %d" % (echo, flight), "--concurrency", flight,
+            "--no-adaptive", "--no-journal", "--quiet", "-o", bench.folder / "out.jsonl"]
+    pairs = bench.pairs(count, ours, [BUILD / "bench" / "pipe_pair", "-n", count, "-c", flight, echo])
+    ratios = sorted(a.rate / b.rate for a, b in pairs)
+    say(title, "%6.2f x the messages/s of two bare processes (bar >= 0.30; %.2f to %.2f)   %.0f/s against %.0f/s, %.2f us of CPU a turn against %.2f" %
+        (statistics.median(ratios), ratios[0], ratios[-1], *[statistics.median(p[i].rate for p in pairs) for i in (0, 1)],
+         *[statistics.median(p[i].cpu_each for p in pairs) * 1e6 for i in (0, 1)]))
 
 
 def bench_python(bench, title, batches):
@@ -357,6 +373,8 @@ def main():
             for title, kind, count, flight, bars in LOADS:
                 if args.only in title:
                     bench_load(bench, title, kind, max(count // 10, 2 * flight) if args.quick else count, flight, bars)
+            if args.only in ALQUIMIA:
+                bench_alquimia(bench, 6000 if args.quick else 60000)
             for title, flight in WORKERS:
                 if args.only in title:
                     bench_worker(bench, title, 20000 if args.quick else 200000, flight)
