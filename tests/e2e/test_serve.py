@@ -316,13 +316,16 @@ def test_after_the_grace_callers_get_what_is_done():
     (["--log-level", "loud"], {}, "--log-level"),
     (["--max-connections", "99999"], {}, "--max-connections"),
     (["--cors-origin", "https://a.example/path"], {}, "--cors-origin"),
+    (["--token-file", "/no/such/file"], {}, "/no/such/file"),
+    (["--tls-cert", "/no/such/file", "--tls-key", "/no/such/key"], {}, "/no/such/file"),
+    (["--cacert", "/no/such/file"], {}, "/no/such/file"),
     (["--frobnicate"], {}, "--frobnicate"),
     (["extra"], {}, "extra"),
     ([], {"FAIRFORGE_CONNECTOR": "{"}, "FAIRFORGE_CONNECTOR"),
     ([], {"FAIRFORGE_CONNECTOR": '{"class_path": "os.system"}'}, "FAIRFORGE_CONNECTOR"),
     ([], {"FAIRFORGE_CONCURRENCY": "many"}, "FAIRFORGE_CONCURRENCY"),
     ([], {"FAIRFORGE_ALLOWED_ORIGINS": "not a url"}, "FAIRFORGE_ALLOWED_ORIGINS"),
-], ids=["any", "any6", "name", "noport", "port", "cert", "runs", "body", "timeout", "level", "connections", "cors", "flag", "operand", "json", "class", "option", "origins"])
+], ids=["any", "any6", "name", "noport", "port", "cert", "runs", "body", "timeout", "level", "connections", "cors", "tokenfile", "certfile", "cafile", "flag", "operand", "json", "class", "option", "origins"])
 def test_wrong_use_is_found_at_the_start(args, env, text):
     args = args if "--listen" in args else ["--listen", "127.0.0.1:0", *args]
     result = fairforge("serve", *args, env=env)

@@ -272,7 +272,7 @@ static int read_all(int fd, const char *path, char *room, size_t *ret_len, struc
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_set(err, FF_EIO, path, "The token file cannot be read: %s.", strerror(errno));
+			return error_set(err, FF_EUSAGE, path, "The token file cannot be read: %s.", strerror(errno));
 		len += (size_t)n;
 		if (len > AUTH_FILE_MAX)
 			return error_set(err, FF_EUSAGE, path, "The token file is larger than 1 MiB.");
@@ -307,7 +307,7 @@ int auth_load(const char *path, struct auth **ret, struct error *err)
 	int r;
 
 	if (fd < 0)
-		return error_set(err, FF_EIO, path, "The token file cannot be opened: %s.", strerror(errno));
+		return error_set(err, FF_EUSAGE, path, "The token file cannot be opened: %s.", strerror(errno));
 	r = load(fd, path, ret, err);
 	close(fd);
 	return r;

@@ -28,7 +28,7 @@ struct auth;
 
 /* `name`: of the file, for messages. 0; FF_EUSAGE: wrong (err.where is "FILE:LINE"); FF_ENOMEM. */
 int auth_parse(struct str text, const char *name, struct auth **ret, struct error *err) WARN_UNUSED;
-/* Reads the file. Also FF_EIO. */
+/* Reads the file; one that cannot be read is FF_EUSAGE, too. */
 int auth_load(const char *path, struct auth **ret, struct error *err) WARN_UNUSED;
 void auth_free(struct auth *a); /* wipes the tokens; NULL is fine */
 size_t auth_count(const struct auth *a);

@@ -229,13 +229,13 @@ static void test_files(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/tokens", folder);
-	assert_int_equal(auth_load(path, &a, &err), FF_EIO);
+	assert_int_equal(auth_load(path, &a, &err), FF_EUSAGE);
 	assert_string_equal(err.where, path);
 	warns(path, 0600, NULL);
 	warns(path, 0400, NULL);
 	warns(path, 0640, "its group (mode 0640)");
 	warns(path, 0644, "everybody on this machine (mode 0644)");
-	assert_int_equal(auth_load(folder, &a, &err), FF_EIO);
+	assert_int_equal(auth_load(folder, &a, &err), FF_EUSAGE);
 	unlink(path);
 	rmdir(folder);
 }
