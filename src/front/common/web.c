@@ -358,7 +358,7 @@ static size_t keep_encoded(void *user, struct MHD_Connection *connection, char *
 }
 
 /* Why it cannot start is the owner's to say; what it says later is about single connections. */
-static void complain(void *user, const char *format, va_list args)
+static void PRINTF_LIKE(2, 0) complain(void *user, const char *format, va_list args)
 {
 	struct web *w = user;
 	size_t len;
