@@ -64,8 +64,8 @@ int request_find_account(struct request *req, struct json *object)
 	if (req->engine->role != FF_ROLE_STRANGER || o->connector || o->model || o->param_count || object->type != JSON_OBJECT)
 		return 0;
 	buf_init(&question, QUESTION_MAX);
-	(void)!buf_reserve(&question, QUESTION_USUAL); /* one allocation instead of several */
-	r = write_question(req, object, &question);
+	/* One allocation instead of several. */
+	r = buf_reserve(&question, QUESTION_USUAL) ? write_question(req, object, &question) : buf_failed(&question);
 	if (r == FF_ETOOBIG) {
 		r = 0; /* configured for this request alone */
 	} else if (!r && (found = account_find(req->engine, buf_str(&question)))) {
