@@ -75,7 +75,7 @@ int request_find_account(struct request *req, struct json *object)
 	} else if (!r) {
 		r = keep_question(req, &question, object);
 	}
-	if (question.len)
+	if (question.ptr)
 		explicit_bzero(question.ptr, question.len);
 	buf_release(&question);
 	return r;
