@@ -115,6 +115,13 @@ def test_a_body_that_trickles_is_cut(short):
     short.event("request", path="/run", status=None)
 
 
+def test_who_sent_much_at_once_must_not_rest_on_it(short):
+    """Bodies that are held have a cap: a few such clients would keep everybody else from it."""
+    with short.socket() as s:
+        s.sendall(HEAD + b"Content-Length: 8000000\r\n\r\n" + b" " * 7_900_000)
+        assert is_cut(s)
+
+
 def test_an_idle_connection_is_closed(short):
     with short.socket() as s:
         s.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")

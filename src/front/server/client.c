@@ -25,15 +25,16 @@
 
 /* ---- arithmetic ---- */
 
-uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t timeout_us, uint64_t bytes)
+uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t timeout_us)
 {
-	uint64_t more = 0;
+	return phase == CLIENT_WORK ? CLOCK_NEVER : since_us + timeout_us;
+}
 
-	if (phase == CLIENT_WORK)
-		return CLOCK_NEVER;
-	if (phase == CLIENT_BODY)
-		more = bytes / CLIENT_BYTES_PER_S * 1000000 + bytes % CLIENT_BYTES_PER_S * 1000000 / CLIENT_BYTES_PER_S;
-	return since_us + timeout_us + more;
+uint64_t client_extended(uint64_t deadline_us, uint64_t now_us, uint64_t timeout_us, uint64_t bytes)
+{
+	uint64_t more = bytes / CLIENT_BYTES_PER_S * 1000000 + bytes % CLIENT_BYTES_PER_S * 1000000 / CLIENT_BYTES_PER_S;
+
+	return MIN(deadline_us + more, now_us + timeout_us);
 }
 
 size_t client_high_water(size_t most)
@@ -118,14 +119,11 @@ static bool takes_on(struct client *c)
 /* When it is looked at again; 0: its time is over. */
 static uint64_t next_look(struct client *c, uint64_t now_us)
 {
-	uint64_t deadline;
-
 	if (is_to_be_left(c))
 		return 0;
 	if (c->phase == CLIENT_REPLY || c->phase == CLIENT_IDLE)
 		return takes_on(c) ? now_us + look_us(c) : 0;
-	deadline = client_deadline(c->phase, c->since_us, c->all->timeout_us, c->received);
-	return deadline > now_us ? deadline : 0;
+	return c->deadline_us > now_us ? c->deadline_us : 0;
 }
 
 static void on_due(struct timer *t, uint64_t now_us)
@@ -143,7 +141,7 @@ static void on_due(struct timer *t, uint64_t now_us)
 
 static void arm(struct client *c)
 {
-	uint64_t deadline = client_deadline(c->phase, c->since_us, c->all->timeout_us, 0);
+	uint64_t deadline = c->deadline_us;
 
 	if (is_to_be_left(c))
 		deadline = MIN(deadline, web_now_us(c->all->web) + GONE_US);
@@ -159,13 +157,17 @@ void client_gone(struct client *c)
 void client_enter(struct client *c, enum client_phase phase)
 {
 	c->phase = phase;
-	c->since_us = web_now_us(c->all->web);
-	c->received = 0;
+	c->deadline_us = client_deadline(phase, web_now_us(c->all->web), c->all->timeout_us);
 	c->looked_at = false;
 	list_remove(&c->link);
 	if (waits(phase))
 		list_push_back(&c->all->waiting, &c->link);
 	arm(c);
+}
+
+void client_received(struct client *c, uint64_t bytes)
+{
+	c->deadline_us = client_extended(c->deadline_us, web_now_us(c->all->web), c->all->timeout_us, bytes);
 }
 
 /* ---- life ---- */

@@ -8,8 +8,8 @@
  *   CLIENT_REPLY  the answer goes out
  *   CLIENT_IDLE   kept alive between two requests, or trickling the next request line
  *
- * Each has the timeout. A body gets more time with each byte that comes (CLIENT_BYTES_PER_S), and an answer as long as the peer takes so many bytes a
- * second: size is no offence but slowness is. The end of an answer lies in the kernel when the phase is CLIENT_IDLE already: it counts there, too.
+ * Each has the timeout. A body gets more time with each byte that comes (CLIENT_BYTES_PER_S), but never more than the timeout from then on: who has sent
+ * much at once must not rest on it. An answer has time as long as the peer takes so many bytes a second: size is no offence but slowness is. The end of an answer lies in the kernel when the phase is CLIENT_IDLE already: it counts there, too.
  * When nearly as many connections are open as may be, the one that has been idle (or in its head) for longest makes room.
  */
 #ifndef FF_FRONT_SERVER_CLIENT_H
@@ -44,8 +44,7 @@ struct client {
 	struct MHD_Connection *connection;
 	int fd;
 	enum client_phase phase;
-	uint64_t since_us;     /* beginning of the phase */
-	uint64_t received;     /* bytes of the body */
+	uint64_t deadline_us;  /* of the phase; a body's is extended as it comes in */
 	uint64_t acknowledged; /* bytes, by the peer, at the last look */
 	bool looked_at;        /* in this phase */
 	bool gone;             /* it closed its side, or the connection broke */
@@ -58,6 +57,7 @@ struct client *client_new(struct clients *all, struct MHD_Connection *connection
 void client_free(struct client *c);
 struct client *client_of(struct MHD_Connection *connection); /* NULL when client_new failed */
 void client_enter(struct client *c, enum client_phase phase);
+void client_received(struct client *c, uint64_t bytes); /* of a body */
 /* It closed its side, or the connection broke (web_watch): what it sent before is still answered, if that is soon. */
 void client_gone(struct client *c);
 /* The connection is to end: libmicrohttpd notices at its next look. What was not sent yet is dropped. */
@@ -67,8 +67,10 @@ void client_limit_pause(struct client *c, bool limited);
 /* "127.0.0.1" of the connection's other end; "" when unknown. */
 const char *client_address(struct MHD_Connection *connection, char *out, size_t size);
 
-/* When a phase that began at since_us is over, or is looked at for the first time, given the bytes of the body that came. Pure. */
-uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t timeout_us, uint64_t bytes);
+/* When a phase that began at since_us is over, or is looked at for the first time. Pure. */
+uint64_t client_deadline(enum client_phase phase, uint64_t since_us, uint64_t timeout_us);
+/* The deadline of a body when so many bytes of it have come just now. Pure. */
+uint64_t client_extended(uint64_t deadline_us, uint64_t now_us, uint64_t timeout_us, uint64_t bytes);
 /* How many connections may be open before the oldest idle one makes room for the next. Pure. */
 size_t client_high_water(size_t most);
 

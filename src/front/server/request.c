@@ -304,7 +304,7 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *le
 	size_t n = *len;
 
 	r->bytes_in += n;
-	r->client->received += n;
+	client_received(r->client, n);
 	*len = 0;
 	if (r->hurried) {
 		r->hurried = false;

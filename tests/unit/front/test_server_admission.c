@@ -71,15 +71,23 @@ static void test_answers_are_held_beyond_the_cap(void **state)
 static void test_deadlines(void **state)
 {
 	(void)state;
-	assert_int_equal(client_deadline(CLIENT_HEAD, 5 * S, 60 * S, 0), 65 * S);
-	assert_int_equal(client_deadline(CLIENT_HEAD, 5 * S, 60 * S, 1 << 30), 65 * S);
-	assert_int_equal(client_deadline(CLIENT_REPLY, 5 * S, 60 * S, 1 << 30), 65 * S);
-	assert_int_equal(client_deadline(CLIENT_IDLE, 5 * S, 60 * S, 0), 65 * S);
-	assert_int_equal(client_deadline(CLIENT_BODY, 5 * S, 60 * S, 0), 65 * S);
-	assert_int_equal(client_deadline(CLIENT_BODY, 5 * S, 60 * S, 10 * CLIENT_BYTES_PER_S), 75 * S);
-	assert_int_equal(client_deadline(CLIENT_BODY, 0, S, CLIENT_BYTES_PER_S / 2), S + S / 2);
-	assert_int_equal(client_deadline(CLIENT_BODY, 0, S, (uint64_t)1 << 40), S + ((uint64_t)1 << 25) * S);
-	assert_true(client_deadline(CLIENT_WORK, 5 * S, 60 * S, 0) == CLOCK_NEVER);
+	assert_int_equal(client_deadline(CLIENT_HEAD, 5 * S, 60 * S), 65 * S);
+	assert_int_equal(client_deadline(CLIENT_HEAD, 5 * S, 60 * S), 65 * S);
+	assert_int_equal(client_deadline(CLIENT_REPLY, 5 * S, 60 * S), 65 * S);
+	assert_int_equal(client_deadline(CLIENT_IDLE, 5 * S, 60 * S), 65 * S);
+	assert_int_equal(client_deadline(CLIENT_BODY, 5 * S, 60 * S), 65 * S);
+	assert_true(client_deadline(CLIENT_WORK, 5 * S, 60 * S) == CLOCK_NEVER);
+}
+
+static void test_a_body_has_time_as_long_as_it_comes(void **state)
+{
+	(void)state;
+	assert_int_equal(client_extended(65 * S, 20 * S, 60 * S, 0), 65 * S);
+	assert_int_equal(client_extended(65 * S, 20 * S, 60 * S, 10 * CLIENT_BYTES_PER_S), 75 * S);
+	assert_int_equal(client_extended(10 * S, 9 * S, 60 * S, CLIENT_BYTES_PER_S / 2), 10 * S + S / 2);
+	/* However much came: no more than the timeout from now on. */
+	assert_int_equal(client_extended(65 * S, 5 * S, 60 * S, 10 * CLIENT_BYTES_PER_S), 65 * S);
+	assert_int_equal(client_extended(65 * S, 20 * S, 60 * S, (uint64_t)1 << 40), 80 * S);
 }
 
 static void test_room_for_the_next_connection(void **state)
@@ -102,6 +110,7 @@ int main(void)
 		cmocka_unit_test(test_the_cap_follows_the_largest_body),
 		cmocka_unit_test(test_answers_are_held_beyond_the_cap),
 		cmocka_unit_test(test_deadlines),
+		cmocka_unit_test(test_a_body_has_time_as_long_as_it_comes),
 		cmocka_unit_test(test_room_for_the_next_connection),
 	};
 
