@@ -355,6 +355,15 @@ def test_what_libmicrohttpd_refuses_has_its_status_in_the_log():
         assert service.event("request", path="/healthz")["status"] == 431
 
 
+def test_who_is_refused_for_two_reasons_leaves_nothing_behind():
+    """Neither a Host nor a cookie that is one: libmicrohttpd never says that such a request is over."""
+    with Service() as service:
+        for _ in range(3):
+            ask(service, b"GET /healthz HTTP/1.1\r\nCookie: =;;=\"\r\n\r\n")
+        service.event("request", count=3, path="/healthz")
+        service.until("fairforge_http_connections", 1)
+
+
 def test_lengths_beyond_all_numbers(service):
     for length in (b"18446744073709551615", b"18446744073709551616", b"99999999999999999999999"):
         got = ask(service, HEAD + b"Content-Length: " + length + b"\r\n\r\n{}")

@@ -387,19 +387,25 @@ static void write_down(const struct request *r, int status)
 	metrics_log_dropped(r->server->metrics, access_log_add(&r->server->log, &entry));
 }
 
-void request_on_completed(void *user, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why)
+void request_end(struct request *r)
 {
-	struct server *s = user;
-	struct request *r = *slot;
+	struct server *s = r->server;
 
-	(void)connection;
-	(void)why;
-	*slot = NULL;
-	if (!r)
-		return;
 	write_down(r, final_status(r));
 	r->client->request = NULL;
 	client_enter(r->client, CLIENT_IDLE);
 	request_free(r);
 	server_check_drained(s);
+}
+
+void request_on_completed(void *user, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why)
+{
+	struct request *r = *slot;
+
+	(void)user;
+	(void)connection;
+	(void)why;
+	*slot = NULL;
+	if (r)
+		request_end(r);
 }

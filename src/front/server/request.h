@@ -55,6 +55,8 @@ void *request_on_line(void *user, const char *url, struct MHD_Connection *connec
 enum MHD_Result request_on_call(void *user, struct MHD_Connection *connection, const char *url, const char *method,
                                 const char *version, const char *data, size_t *len, void **slot);
 void request_on_completed(void *user, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why);
+/* It is over: its line is written, and it is freed. For one that libmicrohttpd forgets, when its connection is closed. */
+void request_end(struct request *r);
 /* Its client has gone: the run is cancelled. */
 void request_client_gone(struct request *r);
 /* Until more of its body comes: a pause of a second in a chunked one ends the connection. */

@@ -116,7 +116,10 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		*slot = client_new(&s->clients, connection);
 	} else {
-		client_free(*slot);
+		struct client *c = *slot;
+		if (c && c->request) /* libmicrohttpd does not tell the end of one that it refuses for two reasons */
+			request_end(c->request);
+		client_free(c);
 		*slot = NULL;
 	}
 }
