@@ -160,9 +160,12 @@ static void put_value(struct buf *out, struct str key, const struct json *v, enu
 		if (v->type == JSON_OBJECT)
 			put_encoded(&inner, v->members[i].key);
 		buf_append_str(&inner, STR("%5D"));
+		if (buf_failed(&inner)) {
+			if (!buf_failed(out))
+				out->failed = buf_failed(&inner);
+			break;
+		}
 		put_value(out, buf_str(&inner), v->type == JSON_OBJECT ? &v->members[i].value : &v->items[i], lists);
-		if (buf_failed(&inner) && !buf_failed(out))
-			out->failed = buf_failed(&inner);
 	}
 	buf_release(&inner);
 }

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -20,6 +21,11 @@ BUILD = pathlib.Path(os.environ.get("FAIRFORGE_BUILD", ROOT / "build"))
 BINARY = BUILD / "fairforge"
 KEY = "sk-test-0123456789abcdef"
 LIMIT_S = 120  # a run that takes longer hangs: no test waits for it to be fast
+
+# A program that is started in the background is told to ignore interrupts, and hands that on: what is tested here must not.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_configure(config):

@@ -6,6 +6,7 @@
  */
 #include "front/cli/run_watch.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -239,8 +240,8 @@ void run_watch_close(struct run_watch *w, const struct ff_run *run, int status, 
 	if (err->code && !(err->code == FF_R_OUTPUT && output_told))
 		report_at(w->report, FF_LOG_ERROR, "", err->text);
 	else if (!err->code && status && !output_told && w->report->quiet)
-		report_text(w->report, FF_LOG_ERROR, "%llu of %llu turns failed.",
-		            (unsigned long long)(counts.failed + counts.not_run), (unsigned long long)counts.done);
+		report_text(w->report, FF_LOG_ERROR, "%" PRIu64 " of %" PRIu64 " turns failed.", counts.failed + counts.not_run,
+		            counts.done);
 	buf_init(&line, LINE_MAX_BYTES);
 	append_summary(w, &counts, seconds, &line);
 	report_at(w->report, FF_LOG_INFO, "", line.ptr ? line.ptr : "");
