@@ -40,7 +40,7 @@ static inline int buf_append(struct buf *b, const void *data, size_t len)
 
 	if (code)
 		return code;
-	if (len)
+	if (data) /* else len is 0 */
 		memcpy(b->ptr + b->len, data, len);
 	b->len += len;
 	b->ptr[b->len] = '\0';
