@@ -275,6 +275,21 @@ static bool decimal_value(const struct decimal *d, double *ret_value)
 	return true;
 }
 
+bool str_to_bool(struct str s, bool *ret_value)
+{
+	static const struct str words[][2] = {
+		{ STR("0"), STR("1") }, { STR("false"), STR("true") }, { STR("no"), STR("yes") }, { STR("off"), STR("on") }
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		for (size_t value = 0; value < 2; value++)
+			if (str_eq_nocase(s, words[i][value])) {
+				*ret_value = value;
+				return true;
+			}
+	return false;
+}
+
 bool str_to_double(struct str s, double *ret_value)
 {
 	struct decimal d;

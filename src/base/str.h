@@ -64,6 +64,8 @@ struct str str_split(struct str *rest, char sep);
 size_t u64_digits(uint64_t value, char out[U64_DIGITS]);
 /* Decimal number without sign, spaces or anything else; false when it is not one or does not fit. */
 bool str_to_u64(struct str s, uint64_t *ret_value);
+/* "1", "true", "yes", "on" or "0", "false", "no", "off", in any case; false when it is none of them. */
+bool str_to_bool(struct str s, bool *ret_value);
 /* Finite decimal floating number as strtod reads in the C locale, whatever the process's locale is; whole text must be used. */
 bool str_to_double(struct str s, double *ret_value);
 

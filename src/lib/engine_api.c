@@ -38,15 +38,11 @@ static void write_log(void *user, enum log_level level, const char *message)
 	engine->log_fn(engine->log_user, (enum ff_log_level)level, message);
 }
 
-/* "1", "true", "yes", "on" in any case. */
 static bool env_is_true(const char *value)
 {
-	static const struct str words[] = { STR("1"), STR("true"), STR("yes"), STR("on") };
+	bool yes = false;
 
-	for (size_t i = 0; value && i < ARRAY_SIZE(words); i++)
-		if (str_eq_nocase(str_from(value), words[i]))
-			return true;
-	return false;
+	return str_to_bool(str_from(value), &yes) && yes;
 }
 
 static void read_options(struct ff_engine *engine, const struct ff_engine_options *o)
@@ -77,20 +73,6 @@ static int read_cafile(struct ff_engine *engine, const char *option)
 	return engine->cafile ? 0 : FF_ENOMEM;
 }
 
-/* Scheme, host and port, and at most a slash: whoever writes more may believe that it counts. */
-static bool is_bare_origin(struct str url)
-{
-	size_t start = str_find(url, STR("://"), 0);
-	struct str rest = start == SIZE_MAX ? url : str_sub(url, start + 3, url.len);
-
-	if (str_ends_with(rest, STR("/")))
-		rest.len--;
-	for (size_t i = 0; i < rest.len; i++)
-		if (strchr("/?#@\\", rest.ptr[i]))
-			return false;
-	return true;
-}
-
 /* One entry of FAIRFORGE_ALLOWED_ORIGINS, normalised as targets are, so that comparing is comparing text. */
 static int add_origin(struct ff_engine *engine, size_t index, struct str entry, struct error *err)
 {
@@ -103,7 +85,7 @@ static int add_origin(struct ff_engine *engine, size_t index, struct str entry, 
 	if (r)
 		return error_set(err, FF_EUSAGE, "FAIRFORGE_ALLOWED_ORIGINS", "FAIRFORGE_ALLOWED_ORIGINS names %.*s: %s",
 		                 STR_ARG(entry), why.text);
-	if (!is_bare_origin(entry)) { /* not quoted: it may hold a password */
+	if (!url_is_bare_origin(entry)) { /* not quoted: it may hold a password */
 		url_parts_release(&parts);
 		return error_set(
 		        err, FF_EUSAGE, "FAIRFORGE_ALLOWED_ORIGINS",

@@ -238,3 +238,16 @@ void url_parts_release(struct url_parts *p)
 	mem_free(p->origin);
 	*p = (struct url_parts){ .scheme = NULL };
 }
+
+bool url_is_bare_origin(struct str url)
+{
+	size_t start = str_find(url, STR("://"), 0);
+	struct str rest = start == SIZE_MAX ? url : str_sub(url, start + 3, url.len);
+
+	if (str_ends_with(rest, STR("/")))
+		rest.len--;
+	for (size_t i = 0; i < rest.len; i++)
+		if (strchr("/?#@\\", rest.ptr[i]))
+			return false;
+	return true;
+}

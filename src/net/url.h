@@ -20,6 +20,8 @@ struct url_parts {     /* owned; release with url_parts_release */
 /* 0, FF_EUSAGE (not an absolute http(s) URL: err has one sentence), FF_ENOMEM. */
 int url_parse(struct str url, struct url_parts *ret, struct error *err) WARN_UNUSED;
 void url_parts_release(struct url_parts *p);
+/* Nothing in the text but scheme, host and port, and at most a slash: whoever writes more may believe that it counts. */
+bool url_is_bare_origin(struct str url);
 /*
  * This machine or private by its literal host ("localhost", *.localhost, 127/8, ::1, 0.0.0.0, ::, 10/8, 172.16/12, 192.168/16, fc00::/7,
  * fe80::/10): plain http is fine there.

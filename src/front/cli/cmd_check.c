@@ -12,6 +12,7 @@
 #include "front/cli/interrupt.h"
 #include "front/cli/request_args.h"
 #include "front/common/terminal.h"
+#include "front/common/quoted.h"
 
 #define REPORT_MAX_BYTES ((size_t)256 << 20)
 
@@ -58,11 +59,11 @@ static void list_json(struct listing *l, const struct ff_problem *p)
 {
 	buf_printf(&l->out, "%s\n  {\"severity\": \"%s\", \"file\": ", l->count ? "," : "",
 	           p->severity == FF_PROBLEM_ERROR ? "error" : "warning");
-	event_append_quoted(&l->out, str_from(p->file));
+	quoted_append(&l->out, str_from(p->file));
 	buf_append_str(&l->out, STR(", \"pointer\": "));
-	event_append_quoted(&l->out, str_from(p->pointer));
+	quoted_append(&l->out, str_from(p->pointer));
 	buf_append_str(&l->out, STR(", \"text\": "));
-	event_append_quoted(&l->out, str_from(p->text));
+	quoted_append(&l->out, str_from(p->text));
 	buf_append_char(&l->out, '}');
 }
 
@@ -101,11 +102,11 @@ static void close_json(struct listing *l, const struct ff_check_result *r)
 {
 	buf_printf(&l->out, "%s], \"datasets\": %zu, \"batches\": %zu, \"connector\": ", l->count ? "\n" : "", r->datasets,
 	           r->batches);
-	event_append_quoted(&l->out, str_from(r->connector));
+	quoted_append(&l->out, str_from(r->connector));
 	buf_append_str(&l->out, STR(", \"model\": "));
-	event_append_quoted(&l->out, str_from(r->model));
+	quoted_append(&l->out, str_from(r->model));
 	buf_append_str(&l->out, STR(", \"origin\": "));
-	event_append_quoted(&l->out, str_from(r->origin));
+	quoted_append(&l->out, str_from(r->origin));
 	buf_printf(&l->out, ", \"errors\": %zu, \"warnings\": %zu, \"ok\": %s}\n", r->errors, r->warnings,
 	           r->errors ? "false" : "true");
 }

@@ -8,6 +8,7 @@
 #include "front/cli/cli.h"
 #include "front/cli/events_json.h"
 #include "front/common/args.h"
+#include "front/common/quoted.h"
 
 struct connectors_args {
 	bool json, help;
@@ -99,7 +100,7 @@ static void show_class(size_t index)
 static void member(struct buf *out, const char *before, const char *name, const char *value)
 {
 	buf_printf(out, "%s\"%s\": ", before, name);
-	event_append_quoted(out, str_from(value));
+	quoted_append(out, str_from(value));
 }
 
 static void append_params(struct buf *out, size_t index, size_t count)
@@ -129,7 +130,7 @@ static void append_class(struct buf *out, size_t index, bool first)
 	buf_append_str(out, STR(",\n    \"class_paths\": ["));
 	for (size_t i = 0; c.class_paths[i]; i++) {
 		buf_append_str(out, i ? STR(", ") : STR(""));
-		event_append_quoted(out, str_from(c.class_paths[i]));
+		quoted_append(out, str_from(c.class_paths[i]));
 	}
 	member(out, "],\n    ", "retried", c.retried);
 	buf_printf(out, ", \"default_max_retries\": %d,\n    \"params\": [", c.default_max_retries);

@@ -5,34 +5,7 @@
 
 #include <string.h>
 
-static bool acts_on_a_terminal(uint32_t c)
-{
-	return (c >= 0x7f && c <= 0x9f) || c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2066 && c <= 0x2069);
-}
-
-void event_append_quoted(struct buf *out, struct str value)
-{
-	char *literal = ff_json_quote(value.ptr, value.len);
-	struct str rest = str_from(literal);
-	size_t at = 0;
-
-	if (!literal) {
-		buf_append_str(out, STR("null"));
-		return;
-	}
-	while (at < rest.len) {
-		size_t length = utf8_sequence_length(rest.ptr + at, rest.len - at);
-		uint32_t c = length ? utf8_decode(rest.ptr + at, length) : 0xfffd;
-
-		if (acts_on_a_terminal(c))
-			buf_printf(out, "\\u%04x", c);
-		else
-			buf_append(out, rest.ptr + at, length ? length : 1);
-		at += length ? length : 1;
-	}
-	ff_free(literal);
-}
+#include "front/common/quoted.h"
 
 static void append_key(struct buf *out, const char *key)
 {
@@ -47,7 +20,7 @@ void event_begin(struct buf *out, const char *name)
 void event_text(struct buf *out, const char *key, struct str value)
 {
 	append_key(out, key);
-	event_append_quoted(out, value);
+	quoted_append(out, value);
 }
 
 void event_int(struct buf *out, const char *key, int64_t value)

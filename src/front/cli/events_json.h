@@ -20,8 +20,6 @@ void event_int_or_null(struct buf *out, const char *key, int64_t value); /* nega
 void event_ms(struct buf *out, const char *key, double value);           /* three decimals; negative: null */
 void event_bool(struct buf *out, const char *key, bool value);
 void event_end(struct buf *out); /* } */
-/* A string literal with what a terminal could act on as \uNNNN. */
-void event_append_quoted(struct buf *out, struct str value);
 
 void event_append_counts(struct buf *out, const struct ff_counts *counts);
 void event_append_turn(struct buf *out, const struct ff_turn *turn);

@@ -79,20 +79,10 @@ static int read_margin(const char *text, struct config *c, struct error *err)
 
 static int read_discard(const char *text, struct config *c, struct error *err)
 {
-	static const struct str yes[] = { STR("1"), STR("true"), STR("yes"), STR("on") };
-	static const struct str no[] = { STR("0"), STR("false"), STR("no"), STR("off") };
-
-	for (size_t i = 0; text && i < ARRAY_SIZE(yes); i++) {
-		if (str_eq_nocase(str_from(text), yes[i])) {
-			c->discard_results = true;
-			return 0;
-		}
-		if (str_eq_nocase(str_from(text), no[i]))
-			return 0;
-	}
-	return !text ? 0
-	             : error_set(err, FF_EUSAGE, "FAIRFORGE_DISCARD_RESULTS",
-	                         "FAIRFORGE_DISCARD_RESULTS must be 1 (nobody needs the answers to SQS and EventBridge) or 0.");
+	if (!text || str_to_bool(str_from(text), &c->discard_results))
+		return 0;
+	return error_set(err, FF_EUSAGE, "FAIRFORGE_DISCARD_RESULTS",
+	                 "FAIRFORGE_DISCARD_RESULTS must be 1 (nobody needs the answers to SQS and EventBridge) or 0.");
 }
 
 static int read_level(const char *text, struct config *c, struct error *err)

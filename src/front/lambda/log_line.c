@@ -4,20 +4,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/error.h"
-#include "base/secret.h"
+#include "front/common/quoted.h"
 
 #define LINE_MAX_BYTES ((size_t)32 << 10)
-
-/* Valid JSON whatever the text holds, and without what moves a terminal's cursor. */
-static void append_quoted(struct buf *out, struct str text)
-{
-	char *quoted = ff_json_quote(text.ptr ? text.ptr : "", text.len);
-
-	if (!quoted || escape_append_json(out, str_from(quoted)))
-		out->failed = out->failed ? out->failed : FF_ENOMEM;
-	ff_free(quoted);
-}
 
 void log_line_open(struct log_line *l, const struct log_output *to, enum ff_log_level level, const char *event)
 {
@@ -39,7 +28,7 @@ void log_line_text(struct log_line *l, const char *key, struct str value)
 	if (l->fd < 0 || !value.len)
 		return;
 	buf_printf(&l->text, ", \"%s\": ", key);
-	append_quoted(&l->text, value);
+	quoted_append(&l->text, value);
 }
 
 void log_line_number(struct log_line *l, const char *key, int64_t value)

@@ -173,18 +173,11 @@ static int place_on_aws(const struct reader *r, struct store_config *c)
 	return host ? set_place(r, c, "https", host, path_style) : error_nomem(r->err);
 }
 
-/* The text behind "https://" is a host and a port, and at most a slash. */
-static bool is_bare_origin(struct str url)
+static bool clear_text_is_fine(const struct reader *r)
 {
-	size_t start = str_find(url, STR("://"), 0);
-	struct str rest = start == SIZE_MAX ? url : str_sub(url, start + 3, url.len);
+	bool yes = false;
 
-	if (str_ends_with(rest, STR("/")))
-		rest.len--;
-	for (size_t i = 0; i < rest.len; i++)
-		if (strchr("/?#@\\", rest.ptr[i]))
-			return false;
-	return true;
+	return str_to_bool(get(r, "FAIRFORGE_ALLOW_HTTP"), &yes) && yes;
 }
 
 static int place_at_endpoint(const struct reader *r, struct store_config *c, struct str endpoint)
@@ -198,7 +191,7 @@ static int place_at_endpoint(const struct reader *r, struct store_config *c, str
 
 	if (code == FF_ENOMEM)
 		return error_nomem(r->err);
-	if (code || !is_bare_origin(endpoint)) {
+	if (code || !url_is_bare_origin(endpoint)) {
 		if (!code)
 			url_parts_release(&p);
 		return error_set(r->err, FF_EUSAGE, where,
@@ -208,7 +201,7 @@ static int place_at_endpoint(const struct reader *r, struct store_config *c, str
 	host = strchr(p.host, ':') ? arena_printf(r->arena, "[%s]", p.host) : arena_printf(r->arena, "%s", p.host);
 	if (host && p.port != (https ? 443 : 80)) /* Host: leaves the scheme's own port out, and Host: is signed */
 		host = arena_printf(r->arena, "%s:%u", host, (unsigned)p.port);
-	if (!https && !url_host_is_local(p.host) && !str_eq(get(r, "FAIRFORGE_ALLOW_HTTP"), STR("1")))
+	if (!https && !url_host_is_local(p.host) && !clear_text_is_fine(r))
 		code = error_set(r->err, FF_EUSAGE, where,
 		                 "Results would go to %s in clear text: use https, or set FAIRFORGE_ALLOW_HTTP=1.", p.origin);
 	else

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rand.h"
-#include "base/secret.h"
 #include "fairforge/fairforge.h"
+#include "front/common/quoted.h"
 
 #define PATH_MAX_BYTES   400u
 #define METHOD_MAX_BYTES 24u
@@ -30,34 +30,24 @@ static bool is_plain(struct str s)
 	return true;
 }
 
-static int put_quoted(struct buf *out, struct str value)
-{
-	char *literal = ff_json_quote(value.ptr, value.len);
-	int r;
-
-	if (!literal)
-		return FF_ENOMEM;
-	r = escape_append_json(out, str_from(literal));
-	ff_free(literal);
-	return r;
-}
-
-/* ,"key":"value" with everything that acts on a terminal escaped; null for ptr NULL. */
-static int put_text(struct buf *out, const char *key, struct str value, size_t max)
+/* ,"key":"value" with everything that acts on a terminal escaped; null for ptr NULL. Failures are sticky in the buffer. */
+static void put_text(struct buf *out, const char *key, struct str value, size_t max)
 {
 	bool plain = is_plain(value);
 
 	buf_append_str(out, STR(",\""));
 	buf_append_str(out, str_from(key));
 	buf_append_str(out, STR("\":"));
-	if (!value.ptr)
-		return buf_append_str(out, STR("null"));
 	value.len = utf8_cut(value, max);
-	if (!plain)
-		return put_quoted(out, value);
-	buf_append_char(out, '"');
-	buf_append_str(out, value);
-	return buf_append_char(out, '"');
+	if (!value.ptr) {
+		buf_append_str(out, STR("null"));
+	} else if (!plain) {
+		quoted_append(out, value);
+	} else {
+		buf_append_char(out, '"');
+		buf_append_str(out, value);
+		buf_append_char(out, '"');
+	}
 }
 
 static struct str text_or_null(const char *text)
@@ -86,15 +76,13 @@ static void put_ms(struct buf *out, double ms)
 int access_log_format(const struct access_entry *e, struct buf *out)
 {
 	char time[25];
-	int r;
 
 	clock_format_wall(e->wall_ms, time);
 	buf_append_str(out, STR("{\"time\":\""));
 	buf_append_str(out, str_from(time));
 	buf_append_str(out, STR("\",\"event\":\"request\""));
-	r = put_text(out, "method", e->method, METHOD_MAX_BYTES);
-	if (!r)
-		r = put_text(out, "path", e->path, PATH_MAX_BYTES);
+	put_text(out, "method", e->method, METHOD_MAX_BYTES);
+	put_text(out, "path", e->path, PATH_MAX_BYTES);
 	if (e->status)
 		put_number(out, STR(",\"status\":"), (uint64_t)e->status);
 	else
@@ -102,14 +90,11 @@ int access_log_format(const struct access_entry *e, struct buf *out)
 	put_number(out, STR(",\"bytes_in\":"), e->bytes_in);
 	put_number(out, STR(",\"bytes_out\":"), e->bytes_out);
 	put_ms(out, e->ms);
-	if (!r)
-		r = put_text(out, "client", text_or_null(e->client), 64);
-	if (!r)
-		r = put_text(out, "token", text_or_null(e->token_name), 64);
-	if (!r)
-		r = put_text(out, "request_id", text_or_null(e->request_id), REQUEST_ID_MAX);
+	put_text(out, "client", text_or_null(e->client), 64);
+	put_text(out, "token", text_or_null(e->token_name), 64);
+	put_text(out, "request_id", text_or_null(e->request_id), REQUEST_ID_MAX);
 	buf_append_str(out, STR("}\n"));
-	return r ? r : buf_failed(out);
+	return buf_failed(out);
 }
 
 /* A pipe or a socket that is full is not waited for. Files and terminals always take it. */

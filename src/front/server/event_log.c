@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "front/common/quoted.h"
 
 static void begin(struct buf *b, const char *event)
 {
@@ -20,11 +21,9 @@ static void begin(struct buf *b, const char *event)
 static void add_text(struct buf *b, const char *name, const char *value)
 {
 	struct str text = str_from(value);
-	char *quoted = ff_json_quote(text.ptr, utf8_cut(text, EVENT_LOG_MAX));
 
-	if (quoted)
-		buf_printf(b, ",\"%s\":%s", name, quoted);
-	ff_free(quoted);
+	buf_printf(b, ",\"%s\":", name);
+	quoted_append(b, str_sub(text, 0, utf8_cut(text, EVENT_LOG_MAX)));
 }
 
 static void end(struct buf *b)

@@ -113,6 +113,24 @@ static void same_as_strtod(const char *text)
 		fail_msg("\"%.60s\" was read as %a; expected %a", text, value, expected);
 }
 
+static void test_bools(void **state)
+{
+	static const char *const yes[] = { "1", "true", "TRUE", "Yes", "on" }, *const no[] = { "0", "False", "no", "OFF" };
+	static const char *const neither[] = { "", "2", "01", " 1", "y", "truely", "none" };
+	bool value = false;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		assert_true(str_to_bool(str_from(yes[i]), &value) && value);
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		assert_true(str_to_bool(str_from(no[i]), &value) && !value);
+	for (size_t i = 0; i < ARRAY_SIZE(neither); i++) {
+		value = true;
+		assert_false(str_to_bool(str_from(neither[i]), &value));
+		assert_true(value);
+	}
+}
+
 static void test_double(void **state)
 {
 	static const char *const good[] = { "0",
@@ -311,6 +329,7 @@ static void test_utf8_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bools),
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_parts),
