@@ -463,6 +463,7 @@ struct ff_param_info {
 struct ff_option_info {
 	const char *key, *type, *default_text, *meaning;
 	int stranger_lowers;
+	char variable[64]; /* of the environment: "FAIRFORGE_IDLE_TIMEOUT_MS" */
 };
 struct ff_outcome_info {
 	const char *word, *text;

@@ -138,6 +138,7 @@ int ff_option_at(size_t index, struct ff_option_info *ret)
 		.meaning = rows[index].meaning,
 		.stranger_lowers = rows[index].stranger_lowers,
 	};
+	lib_variable_name(ret->key, ret->variable);
 	return 0;
 }
 

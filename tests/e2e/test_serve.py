@@ -1,6 +1,7 @@
 """`fairforge serve`: what it answers, how runs live side by side, how it begins and how it ends."""
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -330,6 +331,13 @@ def test_wrong_use_is_found_at_the_start(args, env, text):
     args = args if "--listen" in args else ["--listen", "127.0.0.1:0", *args]
     result = fairforge("serve", *args, env=env)
     assert result.status == 64 and text in result.err and result.out == "", result
+
+
+def test_a_concurrency_beyond_the_descriptors_is_found_at_the_start():
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))  # noqa: E731
+    done = subprocess.run([str(BINARY), "serve", "--listen", "127.0.0.1:0"], env=environment({"FAIRFORGE_CONCURRENCY": "5000"}), preexec_fn=few, capture_output=True,
+                          timeout=LIMIT_S, check=False)
+    assert done.returncode == 64 and done.stderr.count(b"FAIRFORGE_CONCURRENCY") == 1 and b"ulimit" in done.stderr, done.stderr
 
 
 def test_a_variable_that_means_nothing_is_told():

@@ -22,8 +22,7 @@
 
 #include "base/error.h"
 #include "fairforge/fairforge.h"
-
-typedef const char *(*config_env_fn)(void *user, const char *name);
+#include "front/common/environment.h"
 
 struct config {
 	const char *cors_origin; /* in the environment; NULL: no header */
@@ -36,10 +35,8 @@ struct config {
 };
 
 /* 0 or FF_EUSAGE: err->where is the variable, the sentence begins with it. */
-int config_read(config_env_fn env, void *env_user, struct config *ret, struct error *err) WARN_UNUSED;
-/* What the library reads of the environment with every run: options, and the default connector. As config_read, or FF_ENOMEM. */
-int config_check_library(struct ff_engine *engine, config_env_fn env, void *env_user, struct error *err) WARN_UNUSED;
-/* Calls `found` for every FAIRFORGE_ variable of "NAME=value" strings that means nothing; `meant` is the nearest name that does, or NULL. */
-void config_unknown(char *const *environment, void (*found)(void *user, struct str name, const char *meant), void *user);
+int config_read(environment_fn env, void *env_user, struct config *ret, struct error *err) WARN_UNUSED;
+/* environment_unknown with what stands above. */
+void config_unknown(char *const *environment, void (*found)(void *user, const char *name, const char *meant), void *user);
 
 #endif

@@ -86,13 +86,13 @@ static const char *environment_value(void *user, const char *name)
 	return getenv(name);
 }
 
-static void note_unknown(void *user, struct str name, const char *meant)
+static void note_unknown(void *user, const char *name, const char *meant)
 {
 	const struct bootstrap *b = user;
 	char sentence[320];
 
-	snprintf(sentence, sizeof(sentence), "%.*s means nothing here and was ignored%s%s%s", (int)MIN(name.len, (size_t)100),
-	         name.ptr, meant ? ": did you mean " : ".", meant ? meant : "", meant ? "?" : "");
+	snprintf(sentence, sizeof(sentence), "%s means nothing here and was ignored%s%s%s", name, meant ? ": did you mean " : ".",
+	         meant ? meant : "", meant ? "?" : "");
 	log_sentence(&b->log, FF_LOG_WARNING, "configuration", NULL, sentence);
 }
 
@@ -113,7 +113,7 @@ static int open_engine(struct bootstrap *b, struct error *err)
 	options.log_fn = engine_log;
 	options.log_user = b;
 	if (!ff_engine_new(&options, &b->engine, &why))
-		return config_check_library(b->engine, environment_value, NULL, err);
+		return environment_check(b->engine, environment_value, NULL, err);
 	return error_set(err, why.code, why.where, "%s", why.text);
 }
 

@@ -31,7 +31,7 @@ struct store {
 	struct rand rand;
 };
 
-int store_new(store_env_fn env, void *env_user, struct courier *courier, struct store **ret, struct error *err)
+int store_new(environment_fn env, void *env_user, struct courier *courier, struct store **ret, struct error *err)
 {
 	struct store *s = NEW(struct store);
 	bool found = false;

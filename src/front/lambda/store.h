@@ -15,14 +15,13 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "front/common/environment.h"
 #include "front/lambda/courier.h"
 
 struct store; /* NULL: none is configured */
 
-typedef const char *(*store_env_fn)(void *user, const char *name);
-
 /* *ret is NULL when FAIRFORGE_RESULT_URI is unset or empty. 0; FF_EUSAGE: what is wrong with the configuration; FF_ENOMEM. */
-int store_new(store_env_fn env, void *env_user, struct courier *courier, struct store **ret, struct error *err) WARN_UNUSED;
+int store_new(environment_fn env, void *env_user, struct courier *courier, struct store **ret, struct error *err) WARN_UNUSED;
 void store_free(struct store *s); /* NULL is fine */
 /* Appends "s3://bucket/prefix/ID.json"; `id` is cut to [A-Za-z0-9._-]. 0 or FF_ENOMEM. */
 int store_uri(const struct store *s, struct str id, struct buf *out) WARN_UNUSED;

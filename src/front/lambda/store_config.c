@@ -14,7 +14,7 @@
 #define MAX_PREFIX 700u /* S3 takes keys of 1,024 bytes */
 
 struct reader {
-	store_env_fn env;
+	environment_fn env;
 	void *user;
 	struct arena *arena;
 	struct error *err;
@@ -210,7 +210,7 @@ static int place_at_endpoint(const struct reader *r, struct store_config *c, str
 	return code;
 }
 
-int store_config_read(store_env_fn env, void *env_user, struct arena *arena, struct store_config *ret, bool *ret_found,
+int store_config_read(environment_fn env, void *env_user, struct arena *arena, struct store_config *ret, bool *ret_found,
                       struct error *err)
 {
 	struct reader r = { env, env_user, arena, err };

@@ -17,7 +17,7 @@ struct store_config {        /* all in the arena */
 };
 
 /* 0 (*ret_found false: FAIRFORGE_RESULT_URI is unset or empty); FF_EUSAGE: a sentence that names the variable; FF_ENOMEM. */
-int store_config_read(store_env_fn env, void *env_user, struct arena *arena, struct store_config *ret, bool *ret_found,
+int store_config_read(environment_fn env, void *env_user, struct arena *arena, struct store_config *ret, bool *ret_found,
                       struct error *err) WARN_UNUSED;
 
 #endif

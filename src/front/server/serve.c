@@ -213,7 +213,10 @@ static int print_help(void)
 
 static int complain(const struct error *err)
 {
-	fprintf(stderr, "fairforge serve: %s%s%s\n", err->where, err->where[0] ? ": " : "", err->text);
+	bool named = !err->where[0] ||
+	             str_starts_with(str_from(err->text), str_from(err->where)); /* a variable: its sentence begins with it */
+
+	fprintf(stderr, "fairforge serve: %s%s%s\n", named ? "" : err->where, named ? "" : ": ", err->text);
 	if (err->code == FF_EUSAGE)
 		fputs("Try 'fairforge serve --help'.\n", stderr);
 	return error_exit_status(err->code);

@@ -11,12 +11,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "front/common/environment.h"
 #include "front/common/web.h"
-#include "front/server/environment.h"
 #include "front/server/event_log.h"
 #include "front/server/openapi.h"
 #include "front/server/request.h"
@@ -321,12 +322,21 @@ static int check_exposure(const struct server *s, struct error *err)
 	                 web_url(s->web));
 }
 
+/* Beside those of the options. */
+static const char *const own_variables[] = { "FAIRFORGE_CONNECTOR", "FAIRFORGE_ALLOWED_ORIGINS" };
+
+static const char *variable(void *user, const char *name)
+{
+	(void)user;
+	return getenv(name);
+}
+
 static int open_all(struct server *s, struct error *err)
 {
 	int code = open_tables(s, err);
 
 	code = code ? code : open_engine(s, err);
-	code = code ? code : environment_check(s->engine, err);
+	code = code ? code : environment_check(s->engine, variable, NULL, err);
 	code = code ? code : open_web(s, err);
 	code = code ? code : check_exposure(s, err);
 	if (code)
@@ -371,8 +381,13 @@ static void init(struct server *s, const struct server_options *options)
 	buf_init(&s->tls_key, PEM_MAX);
 }
 
-static void warn(const char *sentence)
+static void warn_of_variable(void *user, const char *name, const char *meant)
 {
+	char sentence[3 * ENVIRONMENT_NAME_MAX];
+
+	(void)user;
+	snprintf(sentence, sizeof(sentence), "The variable %s means nothing to the service%s%s%s", name,
+	         meant ? ": did you mean " : ".", meant ? meant : "", meant ? "?" : "");
 	event_log_message(FF_LOG_WARNING, sentence);
 }
 
@@ -386,7 +401,7 @@ int service_run(const struct server_options *options, struct error *err)
 	if (!code) {
 		event_log_listening(web_url(s.web));
 		if (options->log_level >= FF_LOG_WARNING)
-			environment_unknown(environ, warn);
+			environment_unknown(environ, own_variables, ARRAY_SIZE(own_variables), warn_of_variable, NULL);
 		web_run(s.web);
 		event_log_runs("stopped", active_runs(&s));
 		timer_disarm(web_timers(s.web), &s.end);
