@@ -90,6 +90,15 @@ int request_check_flags(struct request *req)
 	return r;
 }
 
+/* The sooner deadline of the embedder's and the options' holds. */
+static void limit_time(struct request *req)
+{
+	uint64_t most = req->ro.time_ms;
+
+	if (most && (!req->options.deadline_ms || most < req->options.deadline_ms))
+		req->options.deadline_ms = most;
+}
+
 int request_read_options(struct request *req)
 {
 	bool stranger = req->engine->role == FF_ROLE_STRANGER;
@@ -106,6 +115,7 @@ int request_read_options(struct request *req)
 		r = set_flags(req, &req->options, &known);
 	if (!r)
 		r = request_take(req, STEP_OPTIONS, req->payload ? req->inputs[0].name : "", &problems, FF_EUSAGE);
+	limit_time(req);
 	problems_release(&problems);
 	problems_release(&known);
 	return r;

@@ -580,9 +580,10 @@ def test_what_is_done_is_answered_before_the_deadline(lambdas):
         assert api.exits == []
 
 
-def test_the_operators_own_deadline_holds(lambdas):
+@pytest.mark.parametrize("spelling", ["300", " 3e2 "])
+def test_the_operators_own_deadline_holds(lambdas, spelling):
     with Peer([Silence()]) as silent:
-        api = lambdas(silent, FAIRFORGE_DEADLINE_MS="300")
+        api = lambdas(silent, FAIRFORGE_DEADLINE_MS=spelling)
         assert "deadline" in answers(api.invoke(payload(silent.url), timeout=3600).json)[0]
         # A payload may lower it, too.
         assert "deadline" in answers(lambdas(silent).invoke({**payload(silent.url), "options": {"deadline_ms": 300}}, timeout=3600).json)[0]

@@ -187,21 +187,16 @@ void door_start(struct door_run *d, uint64_t deadline_ms)
 	struct ff_input input = { .name = d->request.name, .text = d->request.body.ptr, .text_len = d->request.body.len, .fd = -1 };
 	struct ff_output output = { .format = FF_OUTPUT_RESPONSE, .write_fn = collect, .user = d };
 	struct ff_run_options options = FF_INIT(struct ff_run_options);
-	struct ff_setting deadline;
 	struct ff_error err = { 0 };
-	char text[24];
 
 	if (d->done)
 		return;
 	(void)!buf_reserve(&d->answer, MIN(ANSWER_USUAL, d->request.limits.max_answer_bytes)); /* one allocation, not several */
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)deadline_ms);
-	deadline = (struct ff_setting){ "deadline_ms", text };
 	options.inputs = &input;
 	options.input_count = 1;
 	options.outputs = &output;
 	options.output_count = 1;
-	options.options = &deadline;
-	options.option_count = deadline_ms > 0;
+	options.time_ms = deadline_ms;
 	options.max_input_bytes = d->request.limits.max_body_bytes;
 	options.max_depth = d->request.limits.max_depth;
 	options.max_datasets = d->request.limits.max_datasets;

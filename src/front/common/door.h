@@ -54,7 +54,7 @@ struct door_request {
 int door_new(const struct door_request *request, struct door_run **ret) WARN_UNUSED; /* 0 or FF_ENOMEM */
 /* The payload's member `async` is true. */
 bool door_is_async(const struct door_run *d);
-/* deadline_ms: most that the run may take, in-flight turns included; 0: no limit. The payload's own may be shorter. */
+/* deadline_ms: most that the run may take, in-flight turns included; 0: no limit. The operator's and the payload's own may be sooner. */
 void door_start(struct door_run *d, uint64_t deadline_ms);
 /* Stops starting turns; those in flight may finish within grace_ms. */
 void door_cancel(struct door_run *d, uint64_t grace_ms);

@@ -10,9 +10,8 @@
 #include "front/common/args.h"
 #include "net/url.h"
 
-#define MARGIN_LEAST_MS  50
-#define MARGIN_MOST_MS   840000
-#define DEADLINE_MOST_MS 2592000000.0 /* more than the library takes is no number here either */
+#define MARGIN_LEAST_MS 50
+#define MARGIN_MOST_MS  840000
 
 static const char *const own_names[] = {
 	"FAIRFORGE_CONNECTOR",  "FAIRFORGE_ALLOWED_ORIGINS", "FAIRFORGE_CORS_ORIGIN", "FAIRFORGE_DEADLINE_MARGIN_MS",
@@ -98,19 +97,6 @@ static int read_level(const char *text, struct config *c, struct error *err)
 	return error_set(err, FF_EUSAGE, "FAIRFORGE_LOG_LEVEL", "FAIRFORGE_LOG_LEVEL must be error, warning, info or debug.");
 }
 
-/* As the library reads it, which takes any JSON number that is an integer ("6e4"). What is wrong with it, environment_check says. */
-static uint64_t read_deadline(const char *text)
-{
-	struct ff_json_doc *doc;
-	double ms;
-
-	if (!text || ff_json_parse(text, strlen(text), 0, 0, &doc, NULL))
-		return 0;
-	ms = ff_json_double(ff_json_root(doc));
-	ff_json_free(doc);
-	return ms >= 1 && ms <= DEADLINE_MOST_MS ? (uint64_t)ms : 0;
-}
-
 int config_read(environment_fn env, void *env_user, struct config *ret, struct error *err)
 {
 	struct config c = { 0 };
@@ -128,7 +114,6 @@ int config_read(environment_fn env, void *env_user, struct config *ret, struct e
 	/* The platform's own variables: what is odd there counts as unknown. */
 	if (arg_u64(value_of(env, env_user, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 1, (uint64_t)1 << 20, &number))
 		c.memory_bytes = (size_t)number << 20;
-	c.deadline_ms = read_deadline(value_of(env, env_user, "FAIRFORGE_DEADLINE_MS"));
 	c.one_at_a_time = !arg_u64(value_of(env, env_user, "AWS_LAMBDA_MAX_CONCURRENCY"), 2, UINT32_MAX, &number);
 	*ret = c;
 	return 0;

@@ -30,8 +30,7 @@ struct config {
 	bool discard_results;
 	bool one_at_a_time; /* not several invocations in one sandbox (AWS_LAMBDA_MAX_CONCURRENCY) */
 	enum ff_log_level log_level;
-	size_t memory_bytes;  /* of the function; 0: unknown */
-	uint64_t deadline_ms; /* FAIRFORGE_DEADLINE_MS, the option: most that a run may take; 0: none */
+	size_t memory_bytes; /* of the function; 0: unknown */
 };
 
 /* 0 or FF_EUSAGE: err->where is the variable, the sentence begins with it. */

@@ -65,12 +65,9 @@ void task_set_budget(struct task *t, bool gateway, size_t puts)
 	budget_set(&t->budget, &terms);
 }
 
-/* The deadline that a door gives takes the place of the operator's option, so the sooner of the two is given. */
 void task_start(const struct task *t, struct door_run *d)
 {
-	uint64_t run_ms = budget_run_ms(&t->budget, clock_monotonic_us()), most_ms = t->in->config->deadline_ms;
-
-	door_start(d, !run_ms || (most_ms && most_ms < run_ms) ? most_ms : run_ms);
+	door_start(d, budget_run_ms(&t->budget, clock_monotonic_us()));
 }
 
 static void drive(struct task *t, const struct door_run *d)

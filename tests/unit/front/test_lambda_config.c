@@ -61,16 +61,6 @@ static void test_values(void **state)
 	assert_true(c.memory_bytes == (size_t)512 << 20);
 	assert_int_equal(read_one("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much", &c, NULL), 0);
 	assert_true(c.memory_bytes == 0);
-	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "60000", &c, NULL), 0);
-	assert_true(c.deadline_ms == 60000);
-	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", " 6e4 ", &c, NULL), 0);
-	assert_true(c.deadline_ms == 60000);
-	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "soon", &c, NULL), 0);
-	assert_true(c.deadline_ms == 0);
-	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "1e300", &c, NULL), 0);
-	assert_true(c.deadline_ms == 0);
-	assert_int_equal(read_one("FAIRFORGE_DEADLINE_MS", "0", &c, NULL), 0);
-	assert_true(c.deadline_ms == 0);
 	assert_int_equal(read_one("AWS_LAMBDA_MAX_CONCURRENCY", "8", &c, NULL), 0);
 	assert_false(c.one_at_a_time);
 }
