@@ -7,8 +7,8 @@
  * it, looked for beside it.
  *
  * Cost: the product of the text's length and a key's at worst, which is why the texts that others write are cut before (at SECRET_CUT) and long answers are
- * searched for plain keys alone. Text without a key and without '\' and '%' costs four memmem a key. Where only escapes make it doubtful, the keys are tried at the bytes before each
- * escape that can begin one; where a key stands plainly, at all such bytes.
+ * searched for plain keys alone. Text without a key and without '\' and '%' costs four memmem a key. Where only escapes make it doubtful, the keys are
+ * tried at the bytes before each escape that can begin one; where a key stands plainly, at all such bytes.
  */
 #include "base/secret.h"
 

@@ -57,7 +57,8 @@ static void lower(struct request *req, const char *name, const char *what, uint6
 	*ms = most;
 }
 
-/* Not more keys, tokens and cookies than requests have. Retries and timeouts stay within the operator's (DESIGN section 9: may lower limits, never raise them). What the class does unasked is the operator's. */
+/* Not more keys, tokens and cookies than requests have. Retries and timeouts stay within the operator's (DESIGN section 9: may lower limits, never
+ * raise them). What the class does unasked is the operator's. */
 void request_limit_connector(struct request *req, struct problems *problems)
 {
 	struct connector *c = req->connector;

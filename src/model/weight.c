@@ -2,7 +2,8 @@
  * weight.c: what pydantic 2.14 takes for a float in lax mode, observed field by field.
  *
  * Numbers, booleans (1.0 and 0.0), and text: Unicode white space around it is dropped, or else an underscore may stand anywhere but at the ends
- * and beside another one (not both: " 1_0" is refused); then [sign] digits [. digits] [e [sign] digits] with digits on one side of the point, or inf, infinity, nan in any case.
+ * and beside another one (not both: " 1_0" is refused); then [sign] digits [. digits] [e [sign] digits] with digits on one side of the point, or inf,
+ * infinity, nan in any case.
  *
  * One rule is ours: infinity, which pydantic lets through as a float, is refused, because no JSON document can carry it.
  */

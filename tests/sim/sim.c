@@ -1,5 +1,5 @@
-/* sim.c: the fake clock's loop, and the fakes. See sim.h. The bookkeeping of the fakes uses libc's own allocator, so that the fault loop fails the engine and not
- * the test. */
+/* sim.c: the fake clock's loop, and the fakes. See sim.h. The bookkeeping of the fakes uses libc's own allocator, so that the fault loop fails the
+ * engine and not the test. */
 #include "sim.h"
 
 #include <setjmp.h>

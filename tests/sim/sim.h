@@ -1,6 +1,6 @@
 /*
- * sim.h: an engine without a socket and without a clock. A fake clock drives the real timers and the real engine_step; the source, the executor and the sink are
- * fakes that check what the engine may do with them, and remember.
+ * sim.h: an engine without a socket and without a clock. A fake clock drives the real timers and the real engine_step; the source, the executor and
+ * the sink are fakes that check what the engine may do with them, and remember.
  *
  * Every fake fails the test at once when a rule of its seam is broken: a turn recorded twice, a record without credit, more calls in flight than
  * the limit, an attempt of an ordered session out of order, a dataset ended early. A simulation in which nothing is left to happen although a

@@ -1,4 +1,5 @@
-/* test_ends.c: how runs end before their input does: deadlines, cancels, refusals, quotas, failing sources and sinks. In each case every turn has one record. */
+/* test_ends.c: how runs end before their input does: deadlines, cancels, refusals, quotas, failing sources and sinks. In each case every turn has one
+ * record. */
 #include "sim.h"
 
 #include <setjmp.h>

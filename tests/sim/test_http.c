@@ -1,6 +1,6 @@
 /*
- * test_http.c: the whole of the engine over a fake transport: conversation, target, HTTP executor and a connector of two exchanges, ten thousand times without a socket;
- * then with every allocation failing in turn.
+ * test_http.c: the whole of the engine over a fake transport: conversation, target, HTTP executor and a connector of two exchanges, ten thousand times
+ * without a socket; then with every allocation failing in turn.
  */
 #include "sim.h"
 

@@ -81,7 +81,8 @@ bool web_watch(struct web *w, int fd, void *tag);
 /*
  * True for a request whose length or host two readers may see differently (request smuggling): Content-Length beside Transfer-Encoding, more than one
  * of either, or of Host; a Transfer-Encoding that is not "chunked" alone, or that comes with HTTP/1.0; a header's name with white space or without a
- * letter, a carriage return in its value. libmicrohttpd 0.9.75 lets them all through. `version` is the handler's. The handler must ask in its first call, answer 400 and close.
+ * letter, a carriage return in its value. libmicrohttpd 0.9.75 lets them all through. `version` is the handler's. The handler must ask in its first
+ * call, answer 400 and close.
  */
 bool web_is_smuggled(struct MHD_Connection *connection, const char *version);
 /* The descriptor of the connection, for who wants to break it. */

@@ -4,8 +4,8 @@
  *     {"time":"2026-11-22T14:18:29.123Z","event":"request","method":"POST","path":"/run","status":200,"bytes_in":512,"bytes_out":830,"ms":12.345,
  *      "client":"127.0.0.1","token":"ci","request_id":"6f1c..."}
  *
- * `status` is null when the connection broke before an answer was sent; `token` is null without one. No more than ACCESS_LOG_LINE_MAX bytes are written at once,
- * so that lines stay whole beside those of other processes; long methods and paths are cut.
+ * `status` is null when the connection broke before an answer was sent; `token` is null without one. No more than ACCESS_LOG_LINE_MAX bytes are
+ * written at once, so that lines stay whole beside those of other processes; long methods and paths are cut.
  */
 #ifndef FF_FRONT_SERVER_ACCESS_LOG_H
 #define FF_FRONT_SERVER_ACCESS_LOG_H

@@ -36,8 +36,8 @@ size_t auth_count(const struct auth *a);
 const char *auth_warning(const struct auth *a);
 
 /*
- * The value of the Authorization header (ptr NULL: there is none; two of them must be given as an empty value) → the name of its token, which lives as long as the
- * table; or NULL: answer 401 with `WWW-Authenticate: *ret_challenge`. a == NULL (no tokens configured): "", everybody may.
+ * The value of the Authorization header (ptr NULL: there is none; two of them must be given as an empty value) → the name of its token, which lives as
+ * long as the table; or NULL: answer 401 with `WWW-Authenticate: *ret_challenge`. a == NULL (no tokens configured): "", everybody may.
  */
 const char *auth_check(const struct auth *a, struct str authorization, const char **ret_challenge) WARN_UNUSED;
 

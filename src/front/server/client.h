@@ -9,7 +9,8 @@
  *   CLIENT_IDLE   kept alive between two requests, or trickling the next request line
  *
  * Each has the timeout. A body gets more time with each byte that comes (CLIENT_BYTES_PER_S), but never more than the timeout from then on: who has sent
- * much at once must not rest on it. An answer has time as long as the peer takes so many bytes a second: size is no offence but slowness is. The end of an answer lies in the kernel when the phase is CLIENT_IDLE already: it counts there, too.
+ * much at once must not rest on it. An answer has time as long as the peer takes so many bytes a second: size is no offence but slowness is. The end
+ * of an answer lies in the kernel when the phase is CLIENT_IDLE already: it counts there, too.
  * When nearly as many connections are open as may be, the one that has been idle (or in its head) for longest makes room.
  */
 #ifndef FF_FRONT_SERVER_CLIENT_H

@@ -1,6 +1,6 @@
 /*
- * test_conversation.c: the state machine by hand: one session, an executor and a sink that do nothing until the test says so; after every step the state is looked
- * at. What thousands of conversations do together is simulated in tests/sim.
+ * test_conversation.c: the state machine by hand: one session, an executor and a sink that do nothing until the test says so; after every step the
+ * state is looked at. What thousands of conversations do together is simulated in tests/sim.
  */
 #include <setjmp.h>
 #include <stdarg.h>
