@@ -13,7 +13,9 @@ import ollama
 import openai
 import pytest
 from alquimia_client import AlquimiaClient
-from conftest import QUERIES
+from conftest import ANSWERS, QUERIES
+from fair_forge.runners import AlquimiaRunner
+from fair_forge.schemas import Dataset
 from google.genai import types
 
 QUERY, TRUTH = QUERIES[0]
@@ -195,6 +197,14 @@ def test_alquimia(mock, version):
     contents = [e["response"]["data"]["content"] for e in events if "response" in e]
     assert contents[-1] == TRUTH and len(contents) >= 2
     assert contents == sorted(contents, key=len) and all(TRUTH.startswith(c) for c in contents)
+
+
+def test_alquimia_runner(mock):
+    """fair_forge's own runner on top of the client: it takes every event for a response."""
+    runner = AlquimiaRunner(base_url=mock.url, api_key="k", agent_id="agent", channel_id="chan-1")
+    answered, summary = asyncio.run(runner.run_dataset(Dataset.model_validate(ANSWERS)))
+    assert [b.assistant for b in answered.conversation] == [b.ground_truth_assistant for b in answered.conversation]
+    assert summary["successes"] == len(QUERIES) and summary["failures"] == 0
 
 
 def test_alquimia_unknown_stream(mock):

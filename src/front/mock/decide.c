@@ -206,7 +206,7 @@ static void write_answer(struct work *w, const struct made *made)
 	case EP_RESPONSES: write_responses(&w->ask, made, w->reply); break;
 	case EP_OLLAMA_CHAT: write_ollama(&w->ask, made, w->reply); break;
 	case EP_INFER: write_infer(made, w->reply); break;
-	case EP_EVENTS: write_events(made, w->reply); break;
+	case EP_EVENTS: write_events(made, str_eq(w->in->query_response_only, STR("true")), w->reply); break;
 	default: write_gemini(&w->ask, made, w->reply); break;
 	}
 }

@@ -42,8 +42,8 @@ struct incoming {
 	struct str method, path;  /* path percent-encoded, without query */
 	struct str authorization; /* header values, empty when absent */
 	struct str goog_api_key;
-	struct str query_key, query_alt; /* query parameters, percent-encoded */
-	bool google;                     /* the client is Google's SDK */
+	struct str query_key, query_alt, query_response_only; /* query parameters, percent-encoded */
+	bool google;                                          /* the client is Google's SDK */
 	struct str body;
 	bool body_too_big;
 };

@@ -288,6 +288,7 @@ static struct incoming incoming_of(struct exchange *ex)
 		.goog_api_key = header(c, "x-goog-api-key"),
 		.query_key = argument(c, "key"),
 		.query_alt = argument(c, "alt"),
+		.query_response_only = argument(c, "response_only"),
 		.body = buf_str(&ex->body),
 		.body_too_big = ex->body_too_big,
 	};

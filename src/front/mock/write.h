@@ -27,9 +27,9 @@ void write_chat(const struct ask *a, const struct made *m, struct mock_reply *r)
 void write_responses(const struct ask *a, const struct made *m, struct mock_reply *r); /* OpenAI */
 void write_gemini(const struct ask *a, const struct made *m, struct mock_reply *r);
 void write_ollama(const struct ask *a, const struct made *m, struct mock_reply *r);
-void write_infer(const struct made *m, struct mock_reply *r);  /* Alquimia: the stream id is made->id */
-void write_events(const struct made *m, struct mock_reply *r); /* Alquimia: the stream */
-uint64_t write_stream_id_parse(struct str text);               /* the id of a stream, 0 when it is none of ours */
+void write_infer(const struct made *m, struct mock_reply *r);                      /* Alquimia: the stream id is made->id */
+void write_events(const struct made *m, bool response_only, struct mock_reply *r); /* Alquimia: the stream */
+uint64_t write_stream_id_parse(struct str text); /* the id of a stream, 0 when it is none of ours */
 
 /* Lists of models, one model, Ollama's /api/show, /api/version and /. `model` is decoded. */
 void write_catalogue(enum proto proto, enum endpoint endpoint, struct str model, int64_t wall_ms, struct mock_reply *r);

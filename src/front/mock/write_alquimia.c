@@ -1,6 +1,7 @@
 /*
  * write_alquimia.c: the two exchanges of Alquimia: an id for the stream, then its events. The content of an event is the whole answer so far, as
- * the client takes the last one and joins nothing; a ping and a comment stand between, as they do in a real stream.
+ * the client takes the last one and joins nothing. A comment stands before them, and a ping for those who did not ask for responses only:
+ * AlquimiaRunner does, and takes every event for a response.
  */
 #include "front/mock/write.h"
 
@@ -27,12 +28,12 @@ uint64_t write_stream_id_parse(struct str text)
 	return id;
 }
 
-void write_events(const struct made *m, struct mock_reply *r)
+void write_events(const struct made *m, bool response_only, struct mock_reply *r)
 {
 	r->streamed = true;
 	mock_reply_header_lit(r, "Content-Type", "text/event-stream; charset=utf-8");
 	mock_reply_header_lit(r, "Cache-Control", "no-cache");
-	buf_append_str(&r->body, STR(": open\n\ndata: {\"type\":\"ping\"}\n\n"));
+	buf_append_str(&r->body, response_only ? STR(": open\n\n") : STR(": open\n\ndata: {\"type\":\"ping\"}\n\n"));
 	mock_reply_end_piece(r);
 	r->repeat = 0;
 	for (size_t i = 0; i < m->deltas; i++) {

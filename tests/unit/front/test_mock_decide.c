@@ -140,6 +140,32 @@ static void test_alquimia(void **state)
 	kit_close(&k);
 }
 
+/* AlquimiaRunner asks for responses only, and fails at an event that is none. */
+static void test_alquimia_responses_only(void **state)
+{
+	static const struct {
+		const char *asked;
+		bool pings;
+	} all[] = { { "", true }, { "false", true }, { "true", false } };
+	struct kit k;
+	char path[64];
+
+	(void)state;
+	kit_open(&k);
+	assert_int_equal(send(&k, "POST", "/event/infer/c/a", hello_event), 200);
+	snprintf(path, sizeof(path), "/event/stream/%.19s", strstr(k.reply.body.ptr, "st-"));
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct incoming in = { .method = STR("GET"),
+			               .path = str_from(path),
+			               .query_response_only = str_from(all[i].asked) };
+		assert_int_equal(send_at(&k, in, START), 0);
+		expect(&k, ": open\n\n");
+		expect(&k, "\"type\":\"message\",\"response\"");
+		assert_int_equal(strstr(k.reply.body.ptr, "\"ping\"") != NULL, all[i].pings);
+	}
+	kit_close(&k);
+}
+
 static void test_old_streams_are_forgotten(void **state)
 {
 	struct kit k;
@@ -417,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_streams_have_pieces),
 		cmocka_unit_test(test_alquimia),
+		cmocka_unit_test(test_alquimia_responses_only),
 		cmocka_unit_test(test_old_streams_are_forgotten),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_keys_of_gemini),
