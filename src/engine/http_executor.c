@@ -262,7 +262,10 @@ static int on_body(void *user, const char *data, size_t len)
 	return rc;
 }
 
-/* Of several exchanges: sent and connected are the first one's, the reply's moments the last one's. */
+/*
+ * Of several exchanges: sent and connected are the first one's, the reply's moments the last one's. A reply that broke off has no last byte: the
+ * turn lasted until it was given up, not until the byte after which nothing came.
+ */
 static void take_stamps(struct attempt_result *r, const struct http_result *result)
 {
 	const struct http_stamps *s = &result->stamps;
@@ -271,7 +274,7 @@ static void take_stamps(struct attempt_result *r, const struct http_result *resu
 	if (!r->connected_us)
 		r->connected_us = s->connected ? s->connected : (result->reused ? s->start : 0);
 	r->first_byte_us = s->first_byte;
-	r->last_byte_us = s->last_byte;
+	r->last_byte_us = result->failure == HTTP_COMPLETE ? s->last_byte : 0;
 	r->resent |= result->resent;
 	if (result->status)
 		r->http_status = result->status;

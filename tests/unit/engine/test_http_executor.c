@@ -273,6 +273,8 @@ static void complete(struct world *w, int status)
 static void break_transfer(struct world *w, enum http_failure failure, int status, const char *text)
 {
 	struct http_result result = { .failure = failure, .status = status, .stamps = { .start = w->now_us } };
+	if (status) /* some of the reply came, then silence */
+		result.stamps.first_byte = result.stamps.last_byte = w->now_us;
 	snprintf(result.text, sizeof result.text, "%s", text);
 	w->transport.open = false;
 	w->transport.callbacks->on_done(w->transport.user, &result);
@@ -512,7 +514,8 @@ static void test_failures(void **state)
 		expect_error(w, rows[i].outcome, rows[i].retryable, rows[i].expected);
 		assert_int_equal(w->attempt.result.unreachable, rows[i].status == 0);
 		assert_int_equal(w->attempt.result.http_status, rows[i].status);
-		assert_int_equal(w->attempt.result.last_byte_us, 0);
+		assert_int_equal(w->attempt.result.first_byte_us, rows[i].status ? w->now_us : 0);
+		assert_int_equal(w->attempt.result.last_byte_us, 0); /* there was no last one */
 		assert_int_equal(w->attempt.result.sent_us, w->now_us);
 	}
 }
