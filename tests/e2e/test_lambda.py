@@ -537,11 +537,18 @@ def test_an_asynchronous_run_is_answered_first_and_stored_before_the_next_event(
         assert api.exits == []
 
 
-def test_an_asynchronous_run_that_cannot_begin_says_so_at_once(lambdas, peer, bucket):
+def test_an_asynchronous_run_that_cannot_begin_says_so_at_once_and_in_the_store(lambdas, peer, bucket):
     api = lambdas(peer, **stored_in(bucket))
-    assert api.invoke(url_event({"async": True})).http[::2] == (200, {"success": False, "error": "No datasets provided"})
-    assert api.invoke({"async": True}).json == {"success": False, "error": "No datasets provided"}
-    assert bucket.requests == []
+    refused = {"success": False, "error": "No datasets provided"}
+    for event, read in ((url_event({"async": True}), lambda o: o.http[2]), ({"async": True}, lambda o: o.json)):
+        one = api.invoke(event)
+        assert read(one) == refused
+        api.idle()
+        assert objects(bucket)["/results/runs/%s.json" % one.id] == refused, "who was not listening looks there"
+    one = api.invoke({"async": True, "datasets": [{}]})
+    api.idle()
+    assert objects(bucket)["/results/runs/%s.json" % one.id] == one.json and "session_id" in one.json["error"]
+    assert peer.requests == [] and api.exits == []
 
 
 def test_an_asynchronous_run_without_a_place_for_its_result_is_refused(lambdas, peer):

@@ -1,8 +1,8 @@
 /*
  * invoke.c: one invocation: its event decoded, its payload run, its answer posted. See invoke.h.
  *
- * Order of an asynchronous run: started (what is wrong with the request is answered at once), 202 posted, run to its end, stored, and only then the next
- * event is asked for: from then on the platform may freeze the process.
+ * Order of an asynchronous run: started, 202 posted (or what is wrong with the request), run to its end, stored (also what was wrong), and only then the
+ * next event is asked for: from then on the platform may freeze the process.
  */
 #include "front/lambda/invoke.h"
 
@@ -88,6 +88,7 @@ static int run_and_answer(struct task *t, struct door_run *d)
 
 static int run_later(struct task *t, struct door_run *d)
 {
+	bool refused;
 	int r;
 
 	if (!t->in->store)
@@ -97,10 +98,10 @@ static int run_later(struct task *t, struct door_run *d)
 		        "\"async\" out, or have the operator set FAIRFORGE_RESULT_URI.");
 	task_set_budget(t, false, 1);
 	task_start(t, d);
-	if (door_done(d)) /* refused: its sender still listens */
-		return answer_document(t, door_status(d), door_body(d));
-	r = answer_stored(t, 202);
-	if (r || t->status != 202 || !t->delivered) /* nobody would know where the result is */
+	/* A payload that cannot be run is answered at once, in case its sender listens; one that a queue or a schedule sent has nobody who does. */
+	refused = door_done(d);
+	r = refused ? answer_document(t, door_status(d), door_body(d)) : answer_stored(t, 202);
+	if (r || (!refused && t->status != 202) || !t->delivered) /* nobody would know where the result is */
 		return r;
 	drive(t, d);
 	answer_store(t, str_from(t->invocation->id), door_body(d));
