@@ -41,8 +41,7 @@ static inline void put_int(struct buf *out, struct str key, uint64_t value)
 
 static void put_value(struct buf *out, struct str key, const struct json *value)
 {
-	buf_append_str(out, key);
-	json_append_value(out, value);
+	json_append_value_behind(out, key, value);
 }
 
 static void put_timeout(struct buf *out, int64_t timeout_ms)

@@ -128,10 +128,8 @@ void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, struct str key);
-void json_plain_key(struct json_writer *w, struct str key); /* the same for a name of ours: nothing in it is to be escaped */
-void json_plain_text(struct json_writer *w, struct str key, struct str value); /* json_plain_key and json_string */
-void json_string(struct json_writer *w, struct str value);                     /* ill-formed UTF-8 is written as U+FFFD */
-void json_number_text(struct json_writer *w, struct str text);                 /* text must be a JSON number */
+void json_string(struct json_writer *w, struct str value);     /* ill-formed UTF-8 is written as U+FFFD */
+void json_number_text(struct json_writer *w, struct str text); /* text must be a JSON number */
 void json_int(struct json_writer *w, int64_t value);
 void json_double(struct json_writer *w,
                  double value); /* shortest round-trip text, as Python's repr: 1.0, 1e-08, 0.7; not finite: null */
@@ -139,13 +137,21 @@ void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 void json_value(struct json_writer *w, const struct json *v); /* a whole value, number text untouched */
 #define json_key_lit(w, literal) json_key((w), STR(literal))
+/* A member under a name of ours, in which nothing is to be escaped: all that compact text needs before the value is one piece. */
+struct json_name {
+	struct str joined; /* ,"name": */
+};
+#define JSON_NAME(literal) ((struct json_name){ STR(",\"" literal "\":") })
+void json_member_text(struct json_writer *w, struct json_name name, struct str value);          /* json_key and json_string */
+void json_member_value(struct json_writer *w, struct json_name name, const struct json *value); /* json_key and json_value */
 /* Shortest decimal text that reads back as `value`, in Python's repr form ("1.0", "1e-08", "1e+22"). Returns its length. */
 size_t json_format_double(double value, char out[32]);
 /* Appends one string as a JSON string literal with its quotes. */
 void json_append_quoted(struct buf *out, struct str value);
 /* Appends `before` as it stands and the string behind it. */
 void json_append_behind(struct buf *out, struct str before, struct str value);
-/* Appends a whole value, compact. */
+/* Appends a whole value, compact; `behind` as above. */
 void json_append_value(struct buf *out, const struct json *v);
+void json_append_value_behind(struct buf *out, struct str before, const struct json *v);
 
 #endif

@@ -116,6 +116,18 @@ void json_append_behind(struct buf *out, struct str before, struct str value)
 	buf_commit(out, before.len + value.len + 2);
 }
 
+static void append_both(struct buf *out, struct str a, struct str b)
+{
+	char *p = buf_reserve(out, a.len + b.len);
+
+	if (!p)
+		return;
+	memcpy(p, a.ptr, a.len);
+	if (b.len)
+		memcpy(p + a.len, b.ptr, b.len);
+	buf_commit(out, a.len + b.len);
+}
+
 void json_append_quoted(struct buf *out, struct str value)
 {
 	json_append_behind(out, STR(""), value);
@@ -338,52 +350,43 @@ void json_end_array(struct json_writer *w)
 	end(w, ']', false);
 }
 
-/* The comma, the name and the colon of compact text in one go: there are a dozen to each answer. */
-static void append_plain_key(struct json_writer *w, struct str key)
-{
-	char *p = buf_reserve(w->out, key.len + 4), *start = p;
-	if (!p)
-		return;
-	if (!w->first)
-		*p++ = ',';
-	*p++ = '"';
-	if (key.len)
-		memcpy(p, key.ptr, key.len);
-	p += key.len;
-	memcpy(p, "\":", 2);
-	buf_commit(w->out, (size_t)(p + 2 - start));
-	w->first = false;
-}
-
 void json_key(struct json_writer *w, struct str key)
 {
 	assert(!w->after_key && (in_object(w) || w->depth > checked_levels));
 	w->after_key = true;
-	if (!w->indent && is_plain(key)) {
-		append_plain_key(w, key);
-		return;
-	}
 	separate(w);
 	json_append_quoted(w->out, key);
 	(void)buf_append(w->out, ": ", w->indent ? 2 : 1);
 }
 
-void json_plain_key(struct json_writer *w, struct str key)
+/* What stands before the value of a member; empty when it has been written. */
+static struct str before_member(struct json_writer *w, struct json_name name)
 {
+	bool first = w->first;
 	if (w->indent) {
-		json_key(w, key);
-		return;
+		json_key(w, str_sub(name.joined, 2, name.joined.len - 2));
+		w->after_key = false;
+		return STR("");
 	}
 	assert(!w->after_key && (in_object(w) || w->depth > checked_levels));
-	w->after_key = true;
-	append_plain_key(w, key);
+	w->first = false;
+	return str_sub(name.joined, first, name.joined.len);
 }
 
-void json_plain_text(struct json_writer *w, struct str key, struct str value)
+void json_member_text(struct json_writer *w, struct json_name name, struct str value)
 {
-	json_plain_key(w, key);
-	w->after_key = false;
-	json_append_quoted(w->out, value);
+	json_append_behind(w->out, before_member(w, name), value);
+}
+
+void json_member_value(struct json_writer *w, struct json_name name, const struct json *value)
+{
+	struct str before = before_member(w, name);
+	if (w->indent) {
+		w->after_key = true;
+		json_value(w, value);
+	} else {
+		json_append_value_behind(w->out, before, value);
+	}
 }
 
 void json_string(struct json_writer *w, struct str value)
@@ -469,19 +472,23 @@ void json_value(struct json_writer *w, const struct json *v)
 		write_object(w, v);
 }
 
-void json_append_value(struct buf *out, const struct json *v)
+void json_append_value_behind(struct buf *out, struct str before, const struct json *v)
 {
 	struct str bare = bare_text(v);
 	struct json_writer w;
 
-	if (bare.ptr) {
-		(void)buf_append_str(out, bare);
-		return;
-	}
 	if (v->type == JSON_STRING) {
-		json_append_quoted(out, v->text);
+		json_append_behind(out, before, v->text);
 		return;
 	}
-	json_writer_init(&w, out, 0);
-	json_value(&w, v);
+	append_both(out, before, bare);
+	if (!bare.ptr) {
+		json_writer_init(&w, out, 0);
+		json_value(&w, v);
+	}
+}
+
+void json_append_value(struct buf *out, const struct json *v)
+{
+	json_append_value_behind(out, STR(""), v);
 }

@@ -212,6 +212,54 @@ static void members_keep_their_order(void **state)
 	arena_release(&f.arena);
 }
 
+/* Plain members are read in a loop of their own: every kind of member stands before, between and behind every other, with every spacing. */
+static void members_of_all_kinds_stand_side_by_side(void **state)
+{
+	static const struct {
+		const char *name, *value; /* as they are written */
+		const char *key, *text;   /* as they are read; the text of what has none is empty */
+	} kinds[] = {
+		{ "\"plain\"", "\"text\"", "plain", "text" },
+		{ "\"\"", "\"\"", "", "" },
+		{ "\"a name of more than sixteen bytes\"", "\"a text of more than sixteen bytes\"",
+		  "a name of more than sixteen bytes", "a text of more than sixteen bytes" },
+		{ "\"escaped \\u0041\"", "\"\\\"quoted\\\"\"", "escaped A", "\"quoted\"" },
+		{ "\"Zürich\"", "\"東京\"", "Zürich", "東京" },
+		{ "\"number\"", "-1.50e3", "number", "-1.50e3" },
+		{ "\"null\"", "null", "null", "" },
+		{ "\"array\"", "[\"x\",{}]", "array", NULL },
+		{ "\"object\"", "{\"x\":\"y\"}", "object", NULL },
+	};
+	static const char *const spaces[] = { "", " ", "  ", "\n\t" };
+	const size_t count = ARRAY_SIZE(kinds);
+	(void)state;
+	for (size_t n = 0; n < count * count * count * ARRAY_SIZE(spaces); n++) {
+		size_t order[3] = { n % count, n / count % count, n / count / count % count };
+		const char *space = spaces[n / (count * count * count)];
+		struct fixture f;
+		struct buf text;
+		buf_init(&text, SIZE_MAX);
+		for (size_t i = 0; i < 3; i++) /* a prefix keeps equal names apart */
+			(void)buf_printf(&text, "%s%s\"%zu%s%s:%s%s%s", i ? "," : "{", space, i, kinds[order[i]].name + 1, space,
+			                 space, kinds[order[i]].value, space);
+		(void)buf_append_char(&text, '}');
+		parse(&f, buf_str(&text));
+		assert_int_equal(f.value.count, 3);
+		for (size_t i = 0; i < 3; i++) {
+			const struct json_member *m = &f.value.members[i];
+			char key[64];
+			(void)snprintf(key, sizeof(key), "%zu%s", i, kinds[order[i]].key);
+			assert_true(str_eq(m->key, str_from(key)));
+			if (kinds[order[i]].text)
+				assert_true(str_eq(m->value.text, str_from(kinds[order[i]].text)));
+			else
+				assert_true(m->value.type == JSON_ARRAY ? m->value.count == 2 : m->value.count == 1);
+		}
+		arena_release(&f.arena);
+		buf_release(&text);
+	}
+}
+
 static void a_duplicate_key_keeps_its_place_and_gets_the_last_value(void **state)
 {
 	struct fixture f;
@@ -388,6 +436,7 @@ int main(void)
 		cmocka_unit_test(the_scanner_finds_every_byte_at_every_place),
 		cmocka_unit_test(every_control_character_is_found_at_every_place),
 		cmocka_unit_test(members_keep_their_order),
+		cmocka_unit_test(members_of_all_kinds_stand_side_by_side),
 		cmocka_unit_test(a_duplicate_key_keeps_its_place_and_gets_the_last_value),
 		cmocka_unit_test(duplicates_are_found_in_objects_of_any_size),
 		cmocka_unit_test(a_hundred_thousand_keys_are_read),

@@ -6,6 +6,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -103,6 +104,35 @@ static void every_byte_that_must_be_escaped_is(void **state)
 	json_append_quoted(&b, STR_NULL);
 	assert_buf(&b, "\"\"");
 	buf_release(&b);
+}
+
+/* Texts of every length around the words that the scanner sees at once, with one odd byte at every place. */
+static void an_odd_byte_is_escaped_wherever_it_stands(void **state)
+{
+	static const struct {
+		char byte;
+		const char *written;
+	} odd[] = { { '"', "\\\"" }, { '\\', "\\\\" }, { '\n', "\\n" }, { '\x1f', "\\u001f" }, { '\xFF', "\xEF\xBF\xBD" } };
+	(void)state;
+	for (size_t n = 0; n < 50 * 50 * ARRAY_SIZE(odd); n++) {
+		size_t len = n % 50, at = n / 50 % 50, kind = n / 2500;
+		char *text, expected[80];
+		struct buf b;
+		if (at >= len)
+			continue;
+		text = malloc(len); /* exactly: a look behind it is seen */
+		assert_non_null(text);
+		memset(text, 'x', len);
+		text[at] = odd[kind].byte;
+		(void)snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int)at,
+		               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", odd[kind].written, (int)(len - at - 1),
+		               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+		buf_init(&b, 1000);
+		json_append_quoted(&b, str_of(text, len));
+		assert_buf(&b, expected);
+		buf_release(&b);
+		free(text);
+	}
 }
 
 #define U "\xEF\xBF\xBD"
@@ -310,6 +340,7 @@ int main(void)
 		cmocka_unit_test(compact_and_indented_forms),
 		cmocka_unit_test(what_was_read_is_written_as_it_was),
 		cmocka_unit_test(every_byte_that_must_be_escaped_is),
+		cmocka_unit_test(an_odd_byte_is_escaped_wherever_it_stands),
 		cmocka_unit_test(ill_formed_bytes_become_replacement_characters),
 		cmocka_unit_test(doubles_are_printed_as_python_does),
 		cmocka_unit_test(what_is_not_finite_is_null),
