@@ -161,6 +161,8 @@ static void conclude(struct door_run *d, const struct ff_error *err)
 		fail_too_big(d);
 	} else if (wrong) {
 		fail(d, 500, STR("Out of memory."));
+	} else if (err->code == FF_R_TOOBIG) {
+		fail(d, 413, str_from(err->text));
 	} else if (err->code && (is_our_failure(err->code) || !d->answer.len)) {
 		fail(d, 500, str_from(err->text));
 	} else {

@@ -226,8 +226,8 @@ static void test_caps(void **state)
 	run_and_expect(&w, w.payload, &body, 413, "{\"error\": ");
 	run_and_expect(&w, "{\"a\": [[[[[]]]]]}", &depth, 413, "{\"error\": ");
 	make_payload(&w, 2, "");
-	run_and_expect(&w, w.payload, &datasets, 200, "\"success\":");
-	run_and_expect(&w, w.payload, &batches, 200, "\"success\":");
+	run_and_expect(&w, w.payload, &datasets, 413, "{\"error\": \"The datasets are not valid: /datasets: There are 2 datasets");
+	run_and_expect(&w, w.payload, &batches, 413, "{\"error\": \"The datasets are not valid: /datasets: There are 2 batches");
 	assert_int_equal(server_requests(&w.server), 0);
 	run_and_expect(&w, w.payload, &answer, 413, "The answer is larger than the 256 bytes that can be handed over");
 	world_close(&w);
