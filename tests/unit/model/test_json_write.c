@@ -116,7 +116,7 @@ static void an_odd_byte_is_escaped_wherever_it_stands(void **state)
 	(void)state;
 	for (size_t n = 0; n < 50 * 50 * ARRAY_SIZE(odd); n++) {
 		size_t len = n % 50, at = n / 50 % 50, kind = n / 2500;
-		char *text, expected[80];
+		char *text, expected[128];
 		struct buf b;
 		if (at >= len)
 			continue;
