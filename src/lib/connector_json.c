@@ -71,7 +71,7 @@ static int put_flag(struct request *req, const struct connector_class *class, co
 	const struct param_row *row = find_row(class, str_from(s->name));
 	struct json value;
 	bool secret;
-	int r = setting_param(req->engine, &req->arena, s, row, problems, &value, &secret);
+	int r = setting_param(req->engine, &req->arena, s, "param", row, problems, &value, &secret);
 
 	if (r)
 		return r == FF_ENOMEM ? r : 0;

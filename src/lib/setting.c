@@ -134,11 +134,11 @@ int setting_text(struct ff_engine *engine, struct arena *a, const struct ff_sett
 	return 0;
 }
 
-int setting_param(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const struct param_row *row,
-                  struct problems *problems, struct json *ret, bool *ret_secret)
+int setting_param(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const char *kind,
+                  const struct param_row *row, struct problems *problems, struct json *ret, bool *ret_secret)
 {
 	struct str text;
-	int r = setting_text(engine, a, setting, "param", problems, &text, ret_secret);
+	int r = setting_text(engine, a, setting, kind, problems, &text, ret_secret);
 
 	*ret_secret |= row && row->type == PARAM_SECRET;
 	return r ? r : parse_for_row(a, text, row, ret);

@@ -21,11 +21,11 @@ int setting_parse(struct arena *a, struct str text, struct json *ret) WARN_UNUSE
 int setting_text(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const char *kind,
                  struct problems *problems, struct str *ret, bool *ret_secret) WARN_UNUSED;
 /*
- * A connector parameter: env:NAME and file:PATH are resolved; a text parameter (`row`, may be NULL: unknown) stays text even where it looks like
- * a number. `*ret_secret`: the value came from the environment or a file, or the row is a secret. What is wrong is a problem at "param NAME".
+ * A parameter as JSON: env:NAME and file:PATH are resolved; a text parameter (`row`, may be NULL: unknown) stays text even where it looks like
+ * a number. `*ret_secret`: the value came from the environment or a file, or the row is a secret. What is wrong is a problem at "KIND NAME".
  * 0, FF_EUSAGE or FF_ENOMEM.
  */
-int setting_param(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const struct param_row *row,
-                  struct problems *problems, struct json *ret, bool *ret_secret) WARN_UNUSED;
+int setting_param(struct ff_engine *engine, struct arena *a, const struct ff_setting *setting, const char *kind,
+                  const struct param_row *row, struct problems *problems, struct json *ret, bool *ret_secret) WARN_UNUSED;
 
 #endif

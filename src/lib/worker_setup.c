@@ -155,7 +155,7 @@ static int write_arg(struct request *req, const struct ff_setting *s, struct jso
 {
 	struct json value;
 	bool secret = false;
-	int r = setting_param(req->engine, &req->arena, s, NULL, problems, &value, &secret);
+	int r = setting_param(req->engine, &req->arena, s, "argument", NULL, problems, &value, &secret);
 
 	if (r)
 		return r == FF_ENOMEM ? r : 0; /* told as a problem */

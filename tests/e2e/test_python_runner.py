@@ -60,7 +60,7 @@ def test_check_starts_it_and_sends_nothing():
     (("--python-runner", "my_module:MyCustomRuner"), "my_module has no MyCustomRuner; did you mean MyCustomRunner."),
     (("--python-runner", "my_module"), "A runner is named MODULE:CLASS"),
     (("--python-runner", "my_module:MyCustomRunner", "--runner-arg", "endpoint=E"), "MyCustomRunner needs the argument api_key: give --runner-arg api_key=…."),
-    (("--python-runner", "my_module:MyCustomRunner", "--runner-arg", "endpoint=E", "--runner-arg", "api_key=env:NOT_SET"), "NOT_SET is not set"),
+    (("--python-runner", "my_module:MyCustomRunner", "--runner-arg", "endpoint=E", "--runner-arg", "api_key=env:NOT_SET"), "argument api_key: The environment variable NOT_SET is not set."),
     (("--python-runner", "broken:X"), "broken.py line 1 is not valid Python"),
     (("--python-llm", "langchain_nowhere.Chat"), "There is no module langchain_nowhere"),
     (("--python-llm", "fake_llm.Chat"), "Chat could not be made from its arguments: ValidationError: model: Field required."),
