@@ -146,6 +146,20 @@ static int spawn(const char *path, const char *const *argv, const char *const *e
 	return r;
 }
 
+/* EACCES: the right may be missing on the file, on its interpreter, or by the file system (noexec). */
+static int may_not_execute(const char *path, const char *name, struct error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return error_set(err, FF_EUSAGE, name, "\"%s\" is a folder, not a program.", name);
+	if (access(path, X_OK) == 0)
+		return error_set(err, FF_EUSAGE, name,
+		                 "\"%s\" may not be executed: its interpreter (#!) or its file system (noexec) does not allow it.",
+		                 name);
+	return error_set(err, FF_EUSAGE, name, "\"%s\" may not be executed: give it the right to (chmod +x).", name);
+}
+
 static int spawn_failed(int number, const char *path, const char *name, struct error *err)
 {
 	if (number == ENOMEM)
@@ -159,7 +173,7 @@ static int spawn_failed(int number, const char *path, const char *name, struct e
 		return error_set(err, FF_EUSAGE, name, "\"%s\" is neither a program nor a script whose first line begins with #!.",
 		                 name);
 	if (number == EACCES)
-		return error_set(err, FF_EUSAGE, name, "\"%s\" may not be executed: give it the right to (chmod +x).", name);
+		return may_not_execute(path, name, err);
 	return error_set(err, FF_EUSAGE, name, "\"%s\" cannot be started: %s.", name, strerror(number));
 }
 
