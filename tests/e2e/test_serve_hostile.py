@@ -184,6 +184,62 @@ def test_a_slow_reader_that_reads_gets_everything():
         s.close()
 
 
+def is_full(service):
+    """Asks for room without taking any."""
+    with service.socket() as s:
+        s.sendall(HEAD + b"Content-Length: 200\r\nExpect: 100-continue\r\n\r\n")
+        return s.recv(65536).startswith(b"HTTP/1.1 503 ")
+
+
+def wait_for_room(service, peer):
+    """Who asks is answered although --client-timeout is an hour: those who hold what there is and do nothing are ended long before."""
+    for _ in range(20000):
+        answer = service.run(payload(peer.url))
+        if answer.status != 503:
+            break
+        assert "holds as many bodies" in answer.json["error"], answer
+    assert answer.status == 200 and answer.json["success"], answer
+
+
+def test_answers_that_nobody_reads_do_not_keep_others_out():
+    long = reply(200, chat("x" * 7_000_000))
+    with Peer([lambda r: long if b"long" in r["body"] else OK]) as peer, Service("--client-timeout", "1h", origins=[peer.url]) as service:
+        ask_long = payload(peer.url, dataset(*[batch("long", qa_id=str(i)) for i in range(3)]))
+        readers = [service.begin(ask_long) for _ in range(9)]
+        service.until('fairforge_runs_total{result="complete"}', 9)
+        wait_for_room(service, peer)
+        for s in readers:
+            s.close()
+
+
+def test_bodies_that_do_not_go_on_do_not_keep_others_out():
+    with Peer([OK]) as peer, Service("--client-timeout", "1h", origins=[peer.url]) as service:
+        size = (8 << 20) - 6
+        senders = [service.socket() for _ in range(16)]
+        for s in senders:
+            s.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % (size + 1) + b" " * size)
+        assert any(is_full(service) for _ in range(20000)), "there was room all the time"
+        wait_for_room(service, peer)
+        for s in senders:
+            s.close()
+
+
+def test_a_reader_that_goes_on_is_not_ended_when_room_is_short():
+    with Peer([reply(200, chat("x" * 7_000_000))]) as peer, Service("--client-timeout", "1h", origins=[peer.url]) as service:
+        ask_long = payload(peer.url, dataset(*[batch("long", qa_id=str(i)) for i in range(3)]))
+        readers = [service.begin(ask_long) for _ in range(9)]
+        service.until('fairforge_runs_total{result="complete"}', 9)
+        got = 0
+        while got < 21_000_000:
+            select.select([], [], [], 0.015)
+            more = readers[0].recv(65536)
+            assert more, "cut after %d bytes" % got
+            got += len(more)
+        service.event("request", path="/run", status=200)
+        for s in readers:
+            s.close()
+
+
 def test_a_connection_whose_client_closed_its_side_does_not_stay():
     """The end of a stream may come together with the request: it is answered, and the connection closed, long before its timeout."""
     with Service("--client-timeout", "3600") as service:

@@ -38,6 +38,11 @@ bool admission_has_room(const struct admission *a, size_t bytes)
 	return a->held <= a->max_held && bytes <= a->max_held - a->held;
 }
 
+bool admission_is_short(const struct admission *a)
+{
+	return a->held > a->max_held / 2;
+}
+
 bool admission_hold(struct admission *a, size_t bytes)
 {
 	if (!admission_has_room(a, bytes))

@@ -25,6 +25,8 @@ bool admission_hold(struct admission *a, size_t bytes);
 /* An answer is there, whether it fits or not: bodies wait for it to be read. */
 void admission_hold_answer(struct admission *a, size_t bytes);
 void admission_let_go(struct admission *a, size_t bytes);
+/* More than half of what may be held is: who holds it without need is to be told apart. */
+bool admission_is_short(const struct admission *a);
 /* A body of that announced length can be taken at this moment. */
 bool admission_has_room(const struct admission *a, size_t bytes);
 

@@ -63,6 +63,8 @@ static enum MHD_Result queue(struct request *r, int status, struct str body, con
 		return MHD_NO;
 	if (add_headers(r, response, content_type)) {
 		client_enter(r->client, CLIENT_REPLY);
+		if (admission_is_short(&r->server->admission))
+			clients_press(&r->server->clients);
 		r->state = REQUEST_ANSWERED;
 		r->status = status;
 		r->bytes_out = r->match.head ? 0 : body.len;

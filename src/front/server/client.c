@@ -4,7 +4,8 @@
  * A connection is ended from outside by shutting its socket down: libmicrohttpd has no call for that, but sees the hang-up. Bytes that the peer does
  * not take would stay in the kernel for many minutes after the close; such a connection is reset instead.
  *
- * Invariant: a client is in `waiting` exactly while its phase is CLIENT_HEAD or CLIENT_IDLE and it is not being ended.
+ * Invariant: a client that is not being ended is in `waiting` exactly while its phase is CLIENT_HEAD or CLIENT_IDLE, and in `holding` exactly while it is
+ * CLIENT_BODY or CLIENT_REPLY.
  */
 #include "front/server/client.h"
 
@@ -21,6 +22,7 @@
 #define SPARE_LEAST 2u /* connections kept free for the next ones */
 #define SPARE_PART  32u
 #define LOOKS       4u       /* at a slow reader, within the timeout */
+#define PRESS_US    2000000u /* at those who hold memory that is short */
 #define GONE_US     1000000u /* for what a client sent before it closed its side */
 
 /* ---- arithmetic ---- */
@@ -100,29 +102,38 @@ static bool is_to_be_left(const struct client *c)
 	return c->gone && c->phase != CLIENT_WORK && c->phase != CLIENT_REPLY;
 }
 
-/*
- * Whether the peer takes what is sent to it, fast enough since the last look. The first look only notes where it is: most answers are taken long before,
- * and cost no look at all.
- */
-static bool takes_on(struct client *c)
+static void look(struct client *c, uint64_t window_us)
 {
-	uint64_t before = c->acknowledged, needed = look_us(c) * CLIENT_BYTES_PER_S / 1000000;
+	c->looked_at = true;
+	c->window_us = window_us;
+	c->moved = c->phase == CLIENT_BODY ? c->received : tcp_acknowledged(c->fd);
+}
+
+/*
+ * Whether the peer takes what is sent to it, or sends its body, fast enough since the last look. The first look only notes where it is: most answers are
+ * taken long before, and cost no look at all.
+ */
+static bool goes_on(struct client *c)
+{
+	uint64_t before = c->moved, needed = c->window_us * CLIENT_BYTES_PER_S / 1000000;
 	bool first = !c->looked_at;
 
-	if (c->phase == CLIENT_IDLE && !unsent(c->fd))
-		return false;
-	c->looked_at = true;
-	c->acknowledged = tcp_acknowledged(c->fd);
-	return first || c->acknowledged - before >= MAX(needed, 1u);
+	look(c, look_us(c));
+	return first || c->moved - before >= MAX(needed, 1u);
 }
 
 /* When it is looked at again; 0: its time is over. */
 static uint64_t next_look(struct client *c, uint64_t now_us)
 {
-	if (is_to_be_left(c))
+	bool pressed = c->pressed;
+
+	c->pressed = false;
+	if (is_to_be_left(c) || (c->phase == CLIENT_IDLE && !unsent(c->fd)))
 		return 0;
 	if (c->phase == CLIENT_REPLY || c->phase == CLIENT_IDLE)
-		return takes_on(c) ? now_us + look_us(c) : 0;
+		return goes_on(c) ? now_us + look_us(c) : 0;
+	if (pressed && !goes_on(c))
+		return 0;
 	return c->deadline_us > now_us ? c->deadline_us : 0;
 }
 
@@ -151,6 +162,7 @@ static void arm(struct client *c)
 void client_gone(struct client *c)
 {
 	c->gone = true;
+	c->pressed = false;
 	arm(c);
 }
 
@@ -158,16 +170,41 @@ void client_enter(struct client *c, enum client_phase phase)
 {
 	c->phase = phase;
 	c->deadline_us = client_deadline(phase, web_now_us(c->all->web), c->all->timeout_us);
-	c->looked_at = false;
+	c->looked_at = c->pressed = false;
 	list_remove(&c->link);
 	if (waits(phase))
 		list_push_back(&c->all->waiting, &c->link);
+	else if (phase != CLIENT_WORK)
+		list_push_back(&c->all->holding, &c->link);
 	arm(c);
 }
 
 void client_received(struct client *c, uint64_t bytes)
 {
+	c->received += bytes;
 	c->deadline_us = client_extended(c->deadline_us, web_now_us(c->all->web), c->all->timeout_us, bytes);
+}
+
+static void press(struct client *c, uint64_t now_us)
+{
+	uint64_t window_us = MIN((uint64_t)PRESS_US, c->all->timeout_us);
+
+	if (c->pressed || is_to_be_left(c))
+		return;
+	c->pressed = true;
+	look(c, window_us);
+	timer_arm(web_timers(c->all->web), &c->timer, now_us + window_us);
+}
+
+void clients_press(struct clients *all)
+{
+	uint64_t now_us = web_now_us(all->web);
+
+	if (now_us < all->press_us)
+		return;
+	all->press_us = now_us + PRESS_US / LOOKS;
+	LIST_FOR_EACH (it, next, &all->holding)
+		press(LIST_ENTRY(it, struct client, link), now_us);
 }
 
 /* ---- life ---- */
@@ -176,6 +213,7 @@ void clients_init(struct clients *all, struct web *web, uint64_t timeout_ms, siz
 {
 	*all = (struct clients){ .web = web, .timeout_us = timeout_ms * 1000, .most = most };
 	list_init(&all->waiting);
+	list_init(&all->holding);
 }
 
 static void make_room(struct clients *all)

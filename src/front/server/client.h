@@ -11,6 +11,7 @@
  * Each has the timeout. A body gets more time with each byte that comes (CLIENT_BYTES_PER_S), but never more than the timeout from then on: who has sent
  * much at once must not rest on it. An answer has time as long as the peer takes so many bytes a second: size is no offence but slowness is. The end
  * of an answer lies in the kernel when the phase is CLIENT_IDLE already: it counts there, too.
+ * Where memory for bodies and answers is short (clients_press), nobody who sends one or is sent one has that patience: so many bytes a second from now on.
  * When nearly as many connections are open as may be, the one that has been idle (or in its head) for longest makes room.
  */
 #ifndef FF_FRONT_SERVER_CLIENT_H
@@ -36,6 +37,8 @@ struct clients {
 	uint64_t timeout_us;
 	size_t count, most;
 	struct list waiting; /* those in CLIENT_HEAD and CLIENT_IDLE, by the beginning of that phase */
+	struct list holding; /* those in CLIENT_BODY and CLIENT_REPLY */
+	uint64_t press_us;   /* not again before */
 };
 
 struct client {
@@ -45,11 +48,14 @@ struct client {
 	struct MHD_Connection *connection;
 	int fd;
 	enum client_phase phase;
-	uint64_t deadline_us;  /* of the phase; a body's is extended as it comes in */
-	uint64_t acknowledged; /* bytes, by the peer, at the last look */
-	bool looked_at;        /* in this phase */
-	bool gone;             /* it closed its side, or the connection broke */
-	void *request;         /* the owner's; NULL: none */
+	uint64_t deadline_us; /* of the phase; a body's is extended as it comes in */
+	uint64_t received;    /* bytes of bodies */
+	uint64_t moved;       /* bytes, at the last look: of bodies received, else acknowledged by the peer */
+	uint64_t window_us;   /* from the last look to the next */
+	bool looked_at;       /* in this phase */
+	bool pressed;         /* in this phase, and not looked at since */
+	bool gone;            /* it closed its side, or the connection broke */
+	void *request;        /* the owner's; NULL: none */
 };
 
 void clients_init(struct clients *all, struct web *web, uint64_t timeout_ms, size_t most);
@@ -59,6 +65,8 @@ void client_free(struct client *c);
 struct client *client_of(struct MHD_Connection *connection); /* NULL when client_new failed */
 void client_enter(struct client *c, enum client_phase phase);
 void client_received(struct client *c, uint64_t bytes); /* of a body */
+/* Memory for bodies and answers is short: ends, in two seconds, connections that take or send less than they must. */
+void clients_press(struct clients *all);
 /* It closed its side, or the connection broke (web_watch): what it sent before is still answered, if that is soon. */
 void client_gone(struct client *c);
 /* The connection is to end: libmicrohttpd notices at its next look. What was not sent yet is dropped. */

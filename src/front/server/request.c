@@ -171,6 +171,7 @@ static void check_room(struct request *r, uint64_t announced)
 		metrics_turned_away(s->metrics, METRICS_FULL);
 		refuse(r, MHD_HTTP_TOO_MANY_REQUESTS, "As many runs as the service takes (--max-runs) are active.", RETRY_FULL);
 	} else if (!admission_has_room(&s->admission, announced)) {
+		clients_press(&s->clients);
 		refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "The service holds as many bodies as it can.", RETRY_HELD);
 	}
 }
@@ -315,6 +316,7 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *le
 	if (r->body.len + n > r->server->options->max_body) {
 		discard(r, MHD_HTTP_CONTENT_TOO_LARGE, "The body is larger than the service takes (--max-body).", 0);
 	} else if (!admission_hold(&r->server->admission, n)) {
+		clients_press(&r->server->clients);
 		discard(r, MHD_HTTP_SERVICE_UNAVAILABLE, "The service holds as many bodies as it can.", RETRY_HELD);
 	} else if (buf_append(&r->body, data, n)) {
 		admission_let_go(&r->server->admission, n);

@@ -68,6 +68,21 @@ static void test_answers_are_held_beyond_the_cap(void **state)
 	assert_true(admission_hold(&a, 28 * MIB) && !admission_hold(&a, 1));
 }
 
+static void test_room_is_short_beyond_its_half(void **state)
+{
+	struct admission a;
+
+	(void)state;
+	admission_init(&a, 1, 8 * MIB);
+	assert_false(admission_is_short(&a));
+	admission_hold_answer(&a, 64 * MIB);
+	assert_false(admission_is_short(&a));
+	assert_true(admission_hold(&a, 1));
+	assert_true(admission_is_short(&a));
+	admission_let_go(&a, 1);
+	assert_false(admission_is_short(&a));
+}
+
 static void test_deadlines(void **state)
 {
 	(void)state;
@@ -109,6 +124,7 @@ int main(void)
 		cmocka_unit_test(test_bytes_have_a_cap),
 		cmocka_unit_test(test_the_cap_follows_the_largest_body),
 		cmocka_unit_test(test_answers_are_held_beyond_the_cap),
+		cmocka_unit_test(test_room_is_short_beyond_its_half),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_a_body_has_time_as_long_as_it_comes),
 		cmocka_unit_test(test_room_for_the_next_connection),
