@@ -24,6 +24,7 @@ struct door_run {
 	int status;
 	bool unread; /* not parsed here yet */
 	bool async, done, complete;
+	bool crowded; /* may_grow said no */
 };
 
 int door_error_body(struct buf *out, struct str sentence)
@@ -129,7 +130,8 @@ static int collect(void *user, const char *data, size_t len)
 {
 	struct door_run *d = user;
 
-	if (!buf_append(&d->answer, data, len))
+	d->crowded = d->crowded || (d->request.may_grow && !d->request.may_grow(d->request.user, len));
+	if (!d->crowded && !buf_append(&d->answer, data, len))
 		return 0;
 	errno = buf_failed(&d->answer) == FF_ETOOBIG ? EFBIG : ENOMEM;
 	return -1;
@@ -157,7 +159,10 @@ static void conclude(struct door_run *d, const struct ff_error *err)
 	struct ff_counts counts;
 
 	d->done = true;
-	if (wrong == FF_ETOOBIG) {
+	if (d->crowded) {
+		fail(d, 503,
+		     STR("The answers of all runs together are as large as may be held: try again later, or send fewer datasets."));
+	} else if (wrong == FF_ETOOBIG) {
 		fail_too_big(d);
 	} else if (wrong) {
 		fail(d, 500, STR("Out of memory."));

@@ -5,6 +5,7 @@
  *   400  {"error": "Invalid JSON body"}
  *   413  {"error": ...}: the request or its answer is larger than the caps
  *   500  {"error": ...}: our own failure
+ *   503  {"error": ...}: may_grow said no
  *
  * A door run lives in an engine with the role FF_ROLE_STRANGER, beside others:
  *
@@ -48,6 +49,8 @@ struct door_request {
 	struct door_limits limits;
 	/* Optional: every event of the run, from ff_engine_process. door_free is not for the inside of it. */
 	void (*on_event)(void *user, const struct ff_event *event);
+	/* Optional: whether so many more bytes of the answer may be kept. No stops the run, as a cap does. */
+	bool (*may_grow)(void *user, size_t bytes);
 	void *user;
 };
 

@@ -9,7 +9,8 @@
 
 #include "front/common/door.h"
 
-#define TEXT_MAX ((size_t)2 << 20)
+#define TEXT_MAX      ((size_t)2 << 20)
+#define RETRY_CROWDED 5u /* seconds */
 
 static bool add(struct MHD_Response *response, const char *name, const char *value)
 {
@@ -141,5 +142,7 @@ enum MHD_Result answer_job(struct request *r)
 		return queue_error(r, MHD_HTTP_BAD_REQUEST,
 		                   "The service answers when the run has ended: send the payload without \"async\".");
 	body = job_answer(r->job, &status);
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		r->refusal.retry_after_s = RETRY_CROWDED;
 	return queue(r, status, body, serve_route_info(SERVE_RUN)->content_type);
 }

@@ -14,13 +14,35 @@ void jobs_init(struct jobs *jobs)
 	list_init(&jobs->dead);
 }
 
+static void give_up_answer(struct job *job)
+{
+	struct admission *a = job->jobs->admission;
+
+	if (job->settled)
+		admission_let_go(a, job->answer_bytes);
+	else
+		admission_shrink(a, job->answer_bytes);
+	job->answer_bytes = 0;
+}
+
+static bool may_grow(void *user, size_t bytes)
+{
+	struct job *job = user;
+
+	if (!admission_grow(job->jobs->admission, bytes))
+		return false;
+	job->answer_bytes += bytes;
+	return true;
+}
+
 static void job_free(struct job *job)
 {
 	struct admission *a = job->jobs->admission;
 
 	list_remove(&job->link);
 	door_free(job->door);
-	admission_let_go(a, job->body.len + job->answer_bytes);
+	admission_let_go(a, job->body.len);
+	give_up_answer(job);
 	buf_release(&job->body);
 	mem_free(job);
 }
@@ -45,6 +67,7 @@ static void settle(struct job *job)
 {
 	if (job->settled)
 		return;
+	give_up_answer(job);
 	job->settled = true;
 	job->answer_bytes = door_body(job->door).len;
 	admission_hold_answer(job->jobs->admission, job->answer_bytes);
@@ -95,6 +118,7 @@ struct job *job_start(struct jobs *jobs, struct buf *body, void (*on_end)(void *
 	list_push_back(&jobs->all, &job->link);
 	buf_init(body, body->cap);
 	request.on_event = on_event;
+	request.may_grow = may_grow;
 	request.user = job;
 	jobs->running++;
 	if (door_new(&request, &job->door)) {

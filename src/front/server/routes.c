@@ -25,7 +25,7 @@ static const struct serve_status run_statuses[] = {
 	{ 415, "The body is compressed (Content-Encoding). Its Content-Type does not matter." },
 	{ 429, "As many runs as --max-runs allows are active. Retry-After says when to come again." },
 	{ 500, "The service itself failed." },
-	{ 503, "The service is ending, or holds as many bodies as it can. Retry-After says when to come again." },
+	{ 503, "The service is ending, or holds as many bodies or answers as it can. Retry-After says when to come again." },
 	END,
 };
 static const struct serve_status healthz_statuses[] = { { 200, "The process lives and its loop turns." }, END };

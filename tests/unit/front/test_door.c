@@ -273,6 +273,42 @@ static void test_an_answer_beyond_the_cap_stops_the_run(void **state)
 	world_close(&w);
 }
 
+static bool grow_to_300(void *user, size_t bytes)
+{
+	size_t *grown = user;
+
+	if (bytes > 300 - *grown)
+		return false;
+	*grown += bytes;
+	return true;
+}
+
+/* No is asked once and for all, and what may be kept is what was allowed. */
+static void test_an_answer_that_may_not_grow_stops_the_run(void **state)
+{
+	struct door_request request = { .may_grow = grow_to_300 };
+	struct door_run *d;
+	size_t grown = 0;
+
+	(void)state;
+	world_open(&w, SERVER_ANSWERS);
+	make_payload(&w, 8, "\"options\": {\"concurrency\": 1, \"order\": \"input\"}, ");
+	lengthen(&w);
+	request.engine = w.engine;
+	request.body = str_from(w.payload);
+	request.user = &grown;
+	assert_int_equal(door_new(&request, &d), 0);
+	door_start(d, 0);
+	finish(&w, d);
+	expect(d, 503, "as large as may be held");
+	assert_false(door_complete(d));
+	assert_true(grown <= 300);
+	if (server_requests(&w.server) >= 8)
+		fail_msg("the run should have stopped, but all 8 turns were asked");
+	door_free(d);
+	world_close(&w);
+}
+
 /* ---- async ---- */
 
 static void test_async(void **state)
@@ -499,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_wrong_with_a_request_is_an_answer),
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_an_answer_beyond_the_cap_stops_the_run),
+		cmocka_unit_test(test_an_answer_that_may_not_grow_stops_the_run),
 		cmocka_unit_test(test_async),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_the_operators_deadline_holds),

@@ -68,6 +68,22 @@ static void test_answers_are_held_beyond_the_cap(void **state)
 	assert_true(admission_hold(&a, 28 * MIB) && !admission_hold(&a, 1));
 }
 
+static void test_answers_that_grow_have_a_cap_of_their_own(void **state)
+{
+	struct admission a;
+
+	(void)state;
+	admission_init(&a, 1, 1);
+	assert_true(admission_grow(&a, 512 * MIB - 1));
+	assert_true(admission_has_room(&a, 128 * MIB)); /* bodies do not wait for them */
+	assert_false(admission_grow(&a, 2));            /* and nothing has grown by that */
+	assert_true(admission_grow(&a, 1) && !admission_grow(&a, 1));
+	admission_shrink(&a, 512 * MIB);
+	assert_int_equal(a.growing, 0);
+	admission_init(&a, 1, SIZE_MAX / 2);
+	assert_true(admission_grow(&a, SIZE_MAX) && !admission_grow(&a, 1));
+}
+
 static void test_room_is_short_beyond_its_half(void **state)
 {
 	struct admission a;
@@ -124,6 +140,7 @@ int main(void)
 		cmocka_unit_test(test_bytes_have_a_cap),
 		cmocka_unit_test(test_the_cap_follows_the_largest_body),
 		cmocka_unit_test(test_answers_are_held_beyond_the_cap),
+		cmocka_unit_test(test_answers_that_grow_have_a_cap_of_their_own),
 		cmocka_unit_test(test_room_is_short_beyond_its_half),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_a_body_has_time_as_long_as_it_comes),
