@@ -211,7 +211,7 @@ def bench_python(bench, title, batches):
 
 
 PYTHONS = [("Python runner, 1,000 in flight", "each"), ("Python run_batch, 1,000 in flight", "parallel")]
-WORKERS = [("worker process, 1 in flight", 1), ("worker process, 64 in flight", 64)]
+WORKERS = [("worker process, 1 in flight", 1), ("worker process, 16 in flight", 16), ("worker process, 64 in flight", 64)]
 
 
 MEMORY = ("memory, plain HTTP, 64 in flight", 20000)
