@@ -527,6 +527,7 @@ def test_an_asynchronous_run_is_answered_first_and_stored_before_the_next_event(
     with Peer([gate]) as peer:
         api = lambdas(peer, **stored_in(bucket))
         for event, read in ((url_event({**payload(peer.url), "async": True}), lambda o: o.http[::2]), ({**payload(peer.url), "async": True}, lambda o: (202, o.json))):
+            gate.event.clear()
             one = api.invoke(event)
             uri = "s3://results/runs/%s.json" % one.id
             assert read(one) == (202, {"success": True, "id": one.id, "result": uri})
