@@ -401,8 +401,8 @@ struct ff_run_options {
 	const char *worker_label; /* Optional: what messages call it; NULL: its command */
 
 	size_t max_datasets, max_batches; /* Optional: more than that in the inputs is refused (FF_R_TOOBIG); 0: no limit */
-	uint64_t
-	        time_ms; /* Optional: most that the run may take, whatever deadline_ms its options say: the sooner of the two ends it. 0: no limit */
+	/* Optional: most that the run may take, whatever deadline_ms its options say: the sooner of the two ends it. 0: no limit */
+	uint64_t time_ms;
 };
 
 /*

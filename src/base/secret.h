@@ -30,9 +30,10 @@ void scrubber_init(struct scrubber *s);
 void scrubber_release(struct scrubber *s);                        /* wipes the copies (explicit_bzero) */
 int scrubber_add(struct scrubber *s, struct str key) WARN_UNUSED; /* 0 or FF_ENOMEM; short keys are accepted and ignored */
 void scrubber_remove(struct scrubber *s, struct str key);
-/* Replaces every live key, and what is left of one (at least SECRET_MIN_BYTES) before a SECRET_CUT, also in its JSON-escaped, percent-encoded and
- * Base64 forms, by SECRET_MASK; in place, never longer than cap allows:
- * the NUL-terminated text in text[size] (cut at a character boundary when the mask is longer than the key). */
+/*
+ * Replaces every live key, and what is left of one (at least SECRET_MIN_BYTES) before a SECRET_CUT, also in its JSON-escaped, percent-encoded and
+ * Base64 forms, by SECRET_MASK: in place, in the NUL-terminated text[size], which is cut at a character boundary when masks make it too long.
+ */
 void scrub_text(const struct scrubber *s, char *text, size_t size);
 /* Appends `in` with every live key masked. 0 or the failure of out. */
 int scrub_append(const struct scrubber *s, struct buf *out, struct str in) WARN_UNUSED;

@@ -359,13 +359,12 @@ void json_key(struct json_writer *w, struct str key)
 	(void)buf_append(w->out, ": ", w->indent ? 2 : 1);
 }
 
-/* What stands before the value of a member; empty when it has been written. */
+/* What stands before the value of a member; empty when it has been written (after_key). */
 static struct str before_member(struct json_writer *w, struct json_name name)
 {
 	bool first = w->first;
 	if (w->indent) {
 		json_key(w, str_sub(name.joined, 2, name.joined.len - 2));
-		w->after_key = false;
 		return STR("");
 	}
 	assert(!w->after_key && (in_object(w) || w->depth > checked_levels));
@@ -376,17 +375,16 @@ static struct str before_member(struct json_writer *w, struct json_name name)
 void json_member_text(struct json_writer *w, struct json_name name, struct str value)
 {
 	json_append_behind(w->out, before_member(w, name), value);
+	w->after_key = false;
 }
 
 void json_member_value(struct json_writer *w, struct json_name name, const struct json *value)
 {
 	struct str before = before_member(w, name);
-	if (w->indent) {
-		w->after_key = true;
+	if (w->after_key)
 		json_value(w, value);
-	} else {
+	else
 		json_append_value_behind(w->out, before, value);
-	}
 }
 
 void json_string(struct json_writer *w, struct str value)
