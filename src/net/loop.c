@@ -26,6 +26,7 @@
 #include "base/descriptor.h"
 #include "net/loop.h"
 #include "net/sigpipe.h"
+#include "net/spin.h"
 
 #define EVENTS_A_BREATH 32
 
@@ -40,8 +41,10 @@ struct loop {
 	void *step_user;
 	uint64_t step_next_us; /* what the step asked for */
 	uint64_t now_us;
-	uint64_t busy_us; /* since when events are worked on without a look at the timers */
+	uint64_t polled_us; /* when the last poll was over */
+	uint64_t busy_us;   /* since when events are worked on without a look at the timers */
 	struct lag lag;
+	struct spin spin;
 	unsigned events; /* since the last breath */
 	bool stale, touched;
 };
@@ -137,7 +140,7 @@ uint64_t loop_now_us(const struct loop *l)
 	struct loop *own = (struct loop *)(uintptr_t)l;
 
 	if (l->stale)
-		own->busy_us = refresh(own);
+		own->polled_us = own->busy_us = refresh(own);
 	return l->now_us;
 }
 
@@ -198,7 +201,7 @@ static void after_poll(struct loop *l)
 	uint64_t first_us = timers_next(&l->timers), late_us;
 
 	if (l->stale) /* no event came */
-		l->busy_us = l->now_us = clock_monotonic_us();
+		l->polled_us = l->busy_us = l->now_us = clock_monotonic_us();
 	late_us = refresh(l) > first_us ? l->now_us - first_us : 0;
 	run_due(l);
 	if (l->step)
@@ -281,11 +284,17 @@ int loop_process(struct loop *l)
 
 int loop_wait(struct loop *l, int timeout_ms)
 {
-	int quiet = quiet_ms(l);
+	struct pollfd fd = { .fd = loop_fd(l), .events = POLLIN };
+	uint64_t from_us = clock_monotonic_us();
+	int quiet = quiet_ms(l), alive;
 
 	if (quiet >= 0 && (timeout_ms < 0 || quiet < timeout_ms))
 		timeout_ms = quiet;
-	return pass(l, timeout_ms);
+	if (timeout_ms == 0 || l->touched)
+		return pass(l, timeout_ms);
+	alive = pass(l, spin_until_ready(&l->spin, &fd, 1) ? 0 : timeout_ms);
+	spin_waited(&l->spin, l->polled_us - from_us);
+	return alive;
 }
 
 const struct lag *loop_lag(const struct loop *l)

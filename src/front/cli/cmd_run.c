@@ -17,6 +17,7 @@
 #include "front/cli/run_watch.h"
 #include "front/common/output_file.h"
 #include "front/common/terminal.h"
+#include "net/spin.h"
 
 #define GRACE_MS    5000 /* for turns in flight, after the first signal */
 #define FILE_INDENT 2
@@ -237,13 +238,16 @@ static int sooner(int a, int b)
 
 static void drive(struct run_command *rc)
 {
+	struct spin spin = { 0 };
+
 	while (!ff_run_done(rc->run)) {
 		struct pollfd fds[] = {
 			{ .fd = ff_engine_fd(rc->engine), .events = POLLIN },
 			{ .fd = interrupt_fd(), .events = POLLIN },
 		};
 
-		(void)poll(fds, ARRAY_SIZE(fds), sooner(ff_engine_timeout_ms(rc->engine), run_watch_timeout_ms(&rc->watch)));
+		(void)spin_poll(&spin, fds, ARRAY_SIZE(fds),
+		                sooner(ff_engine_timeout_ms(rc->engine), run_watch_timeout_ms(&rc->watch)));
 		if (fds[1].revents)
 			take_signals(rc);
 		ff_engine_process(rc->engine);
