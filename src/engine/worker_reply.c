@@ -9,6 +9,8 @@
 #include "base/problem.h"
 #include "engine/worker_line.h"
 
+#define ID_AND_ANSWER 2 /* members that every reply has, with the error in the answer's place; most have no others */
+
 struct reader {
 	const struct json *reply;
 	const struct scrubber *scrubber; /* may be NULL */
@@ -259,8 +261,11 @@ int worker_reply_read(const struct json *reply, const struct batch *input, const
 		read_answer(&r);
 	else
 		read_error(&r);
-	*ret_elapsed_ms = read_number(&r, STR("elapsed_ms"), "has an elapsed_ms that is no number");
-	read_details(&r);
+	*ret_elapsed_ms = -1;
+	if (reply->count > ID_AND_ANSWER) {
+		*ret_elapsed_ms = read_number(&r, STR("elapsed_ms"), "has an elapsed_ms that is no number");
+		read_details(&r);
+	}
 	if (r.nomem || read_batch(&r, input))
 		return FF_ENOMEM;
 	return r.wrong ? as_bad_reply(&r, how->label) : 0;

@@ -29,11 +29,15 @@ void run_greet(struct ff_run *run)
 /* Searching costs the product of two lengths at worst, and a stranger chooses both: what is longer is left out, so that nobody waits for it. */
 #define STRANGER_TEXT_MOST ((size_t)4 << 10)
 
+#define NO_TEXT 0 /* where run->text holds a NUL */
+
 /* Offset of a NUL-terminated copy in run->text, in which live keys are masked: events end on screens and in logs. */
 static size_t keep(struct ff_run *run, struct str s)
 {
 	size_t at = run->text.len;
 
+	if (!s.len)
+		return NO_TEXT;
 	if (run->engine->role == FF_ROLE_STRANGER && s.len > STRANGER_TEXT_MOST)
 		s = STR(SECRET_CUT);
 	if (scrub_append(request_scrubber(&run->request), &run->text, s))
@@ -94,6 +98,7 @@ void run_deliver_turn(struct ff_run *run, const struct turn_result *r)
 	if (!run->on_event || run->muted)
 		return;
 	buf_clear(&run->text);
+	buf_append(&run->text, "", 1);
 	session = keep(run, r->dataset->session_id);
 	qa = keep(run, r->dataset->batches[r->batch].qa_id);
 	reason = keep(run, r->finish_reason);

@@ -144,6 +144,7 @@ struct json_name {
 #define JSON_NAME(literal) ((struct json_name){ STR(",\"" literal "\":") })
 void json_member_text(struct json_writer *w, struct json_name name, struct str value);          /* json_key and json_string */
 void json_member_value(struct json_writer *w, struct json_name name, const struct json *value); /* json_key and json_value */
+void json_member_array(struct json_writer *w, struct json_name name);                           /* json_key and json_begin_array */
 /* Shortest decimal text that reads back as `value`, in Python's repr form ("1.0", "1e-08", "1e+22"). Returns its length. */
 size_t json_format_double(double value, char out[32]);
 /* Appends one string as a JSON string literal with its quotes. */

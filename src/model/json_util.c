@@ -127,12 +127,29 @@ static bool number_equal(struct str a, struct str b)
 	return true;
 }
 
+/* Digits and nothing else, as few as surely fit. */
+static bool small_integer(struct str text, int64_t *ret_value)
+{
+	int64_t value = 0;
+	if (text.len > 18)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		value = value * 10 + (text.ptr[i] - '0');
+	}
+	*ret_value = value;
+	return true;
+}
+
 bool json_to_i64(const struct json *v, int64_t *ret_value)
 {
 	struct decimal d;
 	int64_t value = 0; /* negative or zero, so that INT64_MIN fits */
 	size_t i;
 	char c;
+	if (small_integer(v->text, ret_value))
+		return true;
 	decimal_read(&d, v->text);
 	if (d.exponent < 0 || d.exponent > 18 || d.to - d.from > 20)
 		return false;

@@ -94,6 +94,27 @@ RARE static void append_odd_quoted(struct buf *out, const char *p, const char *e
 	(void)buf_append_char(out, '"');
 }
 
+/* Names and most values are short: a call of memcpy takes longer than they do. Two copies overlap where they need not meet. Returns what is behind. */
+static inline char *put_bytes(char *to, const char *from, size_t len)
+{
+	if (len > 32) {
+		memcpy(to, from, len);
+	} else if (len >= 16) {
+		memcpy(to, from, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	} else if (len >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	} else if (len >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + len - 4, from + len - 4, 4);
+	} else {
+		for (size_t i = 0; i < len; i++)
+			to[i] = from[i];
+	}
+	return to + len;
+}
+
 void json_append_behind(struct buf *out, struct str before, struct str value)
 {
 	bool plain = is_plain(value);
@@ -102,17 +123,15 @@ void json_append_behind(struct buf *out, struct str before, struct str value)
 
 	if (!p)
 		return;
-	memcpy(p, before.ptr, before.len);
-	p += before.len;
+	p = put_bytes(p, before.ptr, before.len);
 	if (!plain) {
 		buf_commit(out, before.len);
 		append_odd_quoted(out, value.ptr, value.ptr + value.len);
 		return;
 	}
+	*p++ = '"';
+	p = put_bytes(p, value.ptr, value.len);
 	*p = '"';
-	if (value.len)
-		memcpy(p + 1, value.ptr, value.len);
-	p[value.len + 1] = '"';
 	buf_commit(out, before.len + value.len + 2);
 }
 
@@ -122,9 +141,7 @@ static void append_both(struct buf *out, struct str a, struct str b)
 
 	if (!p)
 		return;
-	memcpy(p, a.ptr, a.len);
-	if (b.len)
-		memcpy(p + a.len, b.ptr, b.len);
+	(void)put_bytes(put_bytes(p, a.ptr, a.len), b.ptr, b.len);
 	buf_commit(out, a.len + b.len);
 }
 
@@ -385,6 +402,15 @@ void json_member_value(struct json_writer *w, struct json_name name, const struc
 		json_value(w, value);
 	else
 		json_append_value_behind(w->out, before, value);
+}
+
+void json_member_array(struct json_writer *w, struct json_name name)
+{
+	struct str before = before_member(w, name);
+
+	buf_append_str(w->out, before);
+	w->after_key = true;
+	json_begin_array(w);
 }
 
 void json_string(struct json_writer *w, struct str value)

@@ -8,8 +8,7 @@ void dataset_json_open(struct json_writer *w, const struct dataset *d)
 	json_member_text(w, JSON_NAME("assistant_id"), d->assistant_id);
 	json_member_value(w, JSON_NAME("language"), &d->language);
 	json_member_text(w, JSON_NAME("context"), d->context);
-	json_key_lit(w, "conversation");
-	json_begin_array(w);
+	json_member_array(w, JSON_NAME("conversation"));
 }
 
 void dataset_json_close(struct json_writer *w)

@@ -64,6 +64,51 @@ static void compact_and_indented_forms(void **state)
 	buf_release(&b);
 }
 
+/* Names joined with their punctuation, and texts of every length around those that are copied in one piece: the same as name and value one by one. */
+static void joined_names_write_what_keys_and_values_do(void **state)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	(void)state;
+	for (unsigned indent = 0; indent <= 2; indent += 2) {
+		for (size_t len = 0; len < sizeof(letters); len++) {
+			const struct str text = str_of(letters, len);
+			const struct json number = { .type = JSON_NUMBER, .text = STR("0.10") };
+			struct buf joined, apart;
+			struct json_writer w;
+			buf_init(&joined, 1000);
+			buf_init(&apart, 1000);
+			json_writer_init(&w, &joined, indent);
+			json_begin_object(&w);
+			json_member_text(&w, JSON_NAME("t"), text);
+			json_member_value(&w, JSON_NAME("a_name_of_some_more_bytes"), &number);
+			json_member_array(&w, JSON_NAME("list"));
+			json_string(&w, text);
+			json_end_array(&w);
+			json_member_text(&w, JSON_NAME("last_of_them"), text);
+			json_end_object(&w);
+			json_writer_init(&w, &apart, indent);
+			json_begin_object(&w);
+			json_key_lit(&w, "t");
+			json_string(&w, text);
+			json_key_lit(&w, "a_name_of_some_more_bytes");
+			json_value(&w, &number);
+			json_key_lit(&w, "list");
+			json_begin_array(&w);
+			json_string(&w, text);
+			json_end_array(&w);
+			json_key_lit(&w, "last_of_them");
+			json_string(&w, text);
+			json_end_object(&w);
+			assert_false(buf_failed(&joined));
+			assert_true(str_contains(buf_str(&joined), text));
+			buf_append_char(&apart, '\0');
+			assert_buf(&joined, apart.ptr);
+			buf_release(&joined);
+			buf_release(&apart);
+		}
+	}
+}
+
 static void what_was_read_is_written_as_it_was(void **state)
 {
 	static const char *const texts[] = { ("{\"z\":1,\"a\":[1.50,-0.0,1E+22,12345678901234567890,null,true,"
@@ -338,6 +383,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(compact_and_indented_forms),
+		cmocka_unit_test(joined_names_write_what_keys_and_values_do),
 		cmocka_unit_test(what_was_read_is_written_as_it_was),
 		cmocka_unit_test(every_byte_that_must_be_escaped_is),
 		cmocka_unit_test(an_odd_byte_is_escaped_wherever_it_stands),
