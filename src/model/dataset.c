@@ -1,5 +1,5 @@
 /*
- * dataset.c: JSON values to datasets, by the reference's schema: two tables of fields, in its order, and the rules of pydantic's lax mode.
+ * dataset.c: JSON values to datasets, by the reference's schema (dataset_fields.c) and the rules of pydantic's lax mode.
  *
  * Strings must be strings and objects objects; only `weight` is coerced (weight.c). Fields that no table names are ignored. Every problem is
  * reported, with the pointer of the field; pointers are only built when there is a problem. With no dataset to fill, a value is only checked;
@@ -10,48 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "model/dataset_fields.h"
 #include "model/weight.h"
-
-enum kind {
-	KIND_TEXT,           /* struct str */
-	KIND_TEXT_OR_NULL,   /* struct json */
-	KIND_OBJECT_OR_NULL, /* struct json */
-	KIND_WEIGHT,         /* struct json */
-	KIND_CONVERSATION    /* batches and batch_count */
-};
-
-struct field {
-	struct str name;
-	enum kind kind;
-	bool required;
-	enum json_type absent;   /* what it is when it is not there */
-	const char *absent_text; /* when that is a string */
-	size_t offset;           /* in struct dataset or struct batch */
-};
-
-#define NAMED(text)        (text), sizeof(text) - 1
-#define IN_DATASET(member) offsetof(struct dataset, member)
-#define IN_BATCH(member)   offsetof(struct batch, member)
-
-static const struct field dataset_fields[] = {
-	{ { NAMED("session_id") }, KIND_TEXT, true, JSON_NULL, NULL, IN_DATASET(session_id) },
-	{ { NAMED("assistant_id") }, KIND_TEXT, true, JSON_NULL, NULL, IN_DATASET(assistant_id) },
-	{ { NAMED("language") }, KIND_TEXT_OR_NULL, false, JSON_STRING, "english", IN_DATASET(language) },
-	{ { NAMED("context") }, KIND_TEXT, true, JSON_NULL, NULL, IN_DATASET(context) },
-	{ { NAMED("conversation") }, KIND_CONVERSATION, true, JSON_NULL, NULL, IN_DATASET(batches) },
-};
-
-static const struct field batch_fields[] = {
-	{ { NAMED("ground_truth_assistant") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(ground_truth_assistant) },
-	{ { NAMED("logprobs") }, KIND_OBJECT_OR_NULL, false, JSON_OBJECT, NULL, IN_BATCH(logprobs) },
-	{ { NAMED("observation") }, KIND_TEXT_OR_NULL, false, JSON_NULL, NULL, IN_BATCH(observation) },
-	{ { NAMED("assistant") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(assistant) },
-	{ { NAMED("query") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(query) },
-	{ { NAMED("agentic") }, KIND_OBJECT_OR_NULL, false, JSON_OBJECT, NULL, IN_BATCH(agentic) },
-	{ { NAMED("ground_truth_agentic") }, KIND_OBJECT_OR_NULL, false, JSON_OBJECT, NULL, IN_BATCH(ground_truth_agentic) },
-	{ { NAMED("qa_id") }, KIND_TEXT, true, JSON_NULL, NULL, IN_BATCH(qa_id) },
-	{ { NAMED("weight") }, KIND_WEIGHT, false, JSON_NULL, NULL, IN_BATCH(weight) },
-};
 
 #define NO_BATCH    SIZE_MAX
 #define FEW_BATCHES 64 /* so many are filled unseen */
@@ -98,11 +58,11 @@ static void missing(const struct checker *c, const struct field *f)
 	problem_error(c->problems, pointer, "The field \"%s\" is required, but missing.", f->name.ptr);
 }
 
-static int take_weight(const struct checker *c, const struct field *f, const struct json *v, struct json *to)
+static int take_weight(const struct checker *c, const struct field *f, const struct json *v, struct batch *to)
 {
 	struct json unused;
 	const char *problem;
-	int code = weight_from_json(v, c->arena, to ? to : &unused, &problem);
+	int code = weight_from_json(v, c->arena, to ? &to->weight : &unused, &problem);
 	if (code == FF_EDATA) {
 		char pointer[512];
 		locate(c, f, pointer, sizeof(pointer));
@@ -112,26 +72,14 @@ static int take_weight(const struct checker *c, const struct field *f, const str
 	return code;
 }
 
-static bool allowed(enum kind kind, enum json_type type)
+static const char *expected_words(enum field_kind kind)
 {
 	switch (kind) {
-	case KIND_TEXT: return type == JSON_STRING;
-	case KIND_TEXT_OR_NULL: return type == JSON_STRING || type == JSON_NULL;
-	case KIND_OBJECT_OR_NULL: return type == JSON_OBJECT || type == JSON_NULL;
-	case KIND_CONVERSATION: return type == JSON_ARRAY;
-	case KIND_WEIGHT: break;
-	}
-	return true;
-}
-
-static const char *expected_words(enum kind kind)
-{
-	switch (kind) {
-	case KIND_TEXT: return "a string";
-	case KIND_TEXT_OR_NULL: return "a string or null";
-	case KIND_OBJECT_OR_NULL: return "an object or null";
-	case KIND_CONVERSATION: return "an array of batches";
-	case KIND_WEIGHT: break;
+	case FIELD_TEXT: return "a string";
+	case FIELD_TEXT_OR_NULL: return "a string or null";
+	case FIELD_OBJECT_OR_NULL: return "an object or null";
+	case FIELD_CONVERSATION: return "an array of batches";
+	case FIELD_WEIGHT: break;
 	}
 	return "a number or null";
 }
@@ -141,61 +89,37 @@ static int take_conversation(struct checker *c, const struct json *v, struct dat
 /* One field of an object that is there. `to` is the struct to fill, or NULL. */
 static int take_field(struct checker *c, const struct field *f, const struct json *v, void *to)
 {
-	void *place = to ? (char *)to + f->offset : NULL;
-	if (!allowed(f->kind, v->type)) {
+	if (!field_allows(f->kind, v->type)) {
 		wrong_type(c, f, expected_words(f->kind), v);
 		return 0;
 	}
-	if (f->kind == KIND_WEIGHT)
-		return take_weight(c, f, v, place);
-	if (f->kind == KIND_CONVERSATION)
+	if (f->kind == FIELD_WEIGHT)
+		return take_weight(c, f, v, to);
+	if (f->kind == FIELD_CONVERSATION)
 		return take_conversation(c, v, to);
-	if (place && f->kind == KIND_TEXT)
-		*(struct str *)place = v->text;
-	else if (place)
-		*(struct json *)place = *v;
+	if (to)
+		field_set(f, v, to);
 	return 0;
 }
 
-/* Index of the field from `from` on, or `to`. */
-static size_t find_name(const struct field *fields, size_t from, size_t to, struct str name)
-{
-	while (from < to && !str_eq(fields[from].name, name))
-		from++;
-	return from;
-}
-
-/*
- * One walk over the members finds all fields: an object with many members is not searched again for each field. Members mostly stand in some
- * fixed order, so a field is looked for behind the last one.
- */
+/* One walk over the members finds all fields: an object with many members is not searched again for each field. */
 static void find_fields(const struct json *v, const struct field *fields, size_t count, const struct json **ret_values)
 {
 	size_t behind = 0;
 	for (size_t i = 0; i < count; i++)
 		ret_values[i] = NULL;
 	for (uint32_t m = 0; m < v->count; m++) {
-		struct str key = v->members[m].key;
-		size_t at = find_name(fields, behind, count, key);
-		if (at == count) {
-			at = find_name(fields, 0, behind, key);
-			if (at == behind)
-				continue;
-		}
+		size_t at = field_find(fields, count, behind, v->members[m].key);
+		if (at == count)
+			continue;
 		ret_values[at] = &v->members[m].value;
 		behind = at + 1;
 	}
 }
 
-static void set_default(const struct field *f, void *to)
-{
-	struct json *place = (void *)((char *)to + f->offset);
-	*place = (struct json){ .type = f->absent, .text = str_from(f->absent_text) };
-}
-
 static int take_object(struct checker *c, const struct json *v, const struct field *fields, size_t count, void *to)
 {
-	const struct json *values[MAX(ARRAY_SIZE(dataset_fields), ARRAY_SIZE(batch_fields))];
+	const struct json *values[FIELDS_MOST];
 	int code = 0;
 	find_fields(v, fields, count, values);
 	for (size_t i = 0; i < count && !code; i++) {
@@ -204,7 +128,7 @@ static int take_object(struct checker *c, const struct json *v, const struct fie
 		else if (fields[i].required)
 			missing(c, &fields[i]);
 		else if (to)
-			set_default(&fields[i], to);
+			field_set_absent(&fields[i], to);
 	}
 	return code;
 }
@@ -213,7 +137,7 @@ static int take_batch(struct checker *c, const struct json *v, struct batch *b)
 {
 	char pointer[512];
 	if (v->type == JSON_OBJECT)
-		return take_object(c, v, batch_fields, ARRAY_SIZE(batch_fields), b);
+		return take_object(c, v, batch_fields, BATCH_FIELDS, b);
 	locate(c, NULL, pointer, sizeof(pointer));
 	problem_error(c->problems, pointer, "A batch of a conversation must be an object, not %s.", type_words(v));
 	return 0;
@@ -241,7 +165,7 @@ static int take_dataset(const struct json *v, const char *pointer, struct proble
 	size_t errors = problems->errors;
 	int code = 0;
 	if (v->type == JSON_OBJECT)
-		code = take_object(&c, v, dataset_fields, ARRAY_SIZE(dataset_fields), d);
+		code = take_object(&c, v, dataset_fields, DATASET_FIELDS, d);
 	else
 		problem_error(problems, c.pointer, "A dataset must be an object, not %s.", type_words(v));
 	if (!code && problems->nomem)
@@ -268,11 +192,16 @@ int dataset_from_json(struct arena *arena, const struct json *value, const char 
 	code = take_dataset(value, pointer, problems, arena, d);
 	if (code)
 		return code;
+	dataset_keep(d, arena, index);
+	*ret = d;
+	return 0;
+}
+
+void dataset_keep(struct dataset *d, struct arena *arena, size_t index)
+{
 	d->index = index;
 	d->arena = *arena;
 	arena_init(arena);
-	*ret = d;
-	return 0;
 }
 
 void dataset_free(struct dataset *d)
@@ -292,12 +221,12 @@ int dataset_check(const struct json *value, const char *pointer, struct problems
 int batch_update(struct batch *b, const struct json *object, const char *pointer, struct arena *arena, struct problems *problems)
 {
 	struct checker c = { pointer, NO_BATCH, problems, arena };
-	const struct json *values[ARRAY_SIZE(batch_fields)];
+	const struct json *values[BATCH_FIELDS];
 	struct batch updated = *b;
 	size_t errors = problems->errors;
 	int code = 0;
-	find_fields(object, batch_fields, ARRAY_SIZE(batch_fields), values);
-	for (size_t i = 0; i < ARRAY_SIZE(batch_fields) && !code; i++)
+	find_fields(object, batch_fields, BATCH_FIELDS, values);
+	for (size_t i = 0; i < BATCH_FIELDS && !code; i++)
 		if (values[i])
 			code = take_field(&c, &batch_fields[i], values[i], &updated);
 	if (code || problems->nomem)

@@ -45,6 +45,8 @@ struct dataset {
  */
 int dataset_from_json(struct arena *arena, const struct json *value, const char *pointer, size_t index, struct problems *problems,
                       struct dataset **ret) WARN_UNUSED;
+/* Finishes a filled dataset that lies in *arena: it takes that over. */
+void dataset_keep(struct dataset *d, struct arena *arena, size_t index);
 void dataset_free(struct dataset *d); /* NULL is fine */
 
 /* Only validates, adding problems. Same rules. 0, FF_EDATA or FF_ENOMEM. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "model/dataset_line.h"
 #include "model/source.h"
 
 #define SPARE_ARENAS 64
@@ -37,6 +38,7 @@ struct dataset_source {
 
 	struct line_reader reader; /* SOURCE_LINES */
 	struct json_limits limits;
+	struct field_order order;
 	struct json_notes *notes; /* filled in the first pass; may be NULL */
 
 	struct arena spares[SPARE_ARENAS]; /* of datasets that were taken back: `spare_count`, reset */
@@ -161,10 +163,10 @@ static int next_value(struct dataset_source *s, struct problems *problems, struc
 	return 0;
 }
 
-static void count_valid(struct dataset_source *s, const struct json *dataset)
+static void count_valid(struct dataset_source *s, size_t batches)
 {
 	s->so_far.datasets++;
-	s->so_far.batches += json_get_lit(dataset, "conversation")->count;
+	s->so_far.batches += batches;
 }
 
 static int check_values(struct dataset_source *s, struct problems *problems)
@@ -177,7 +179,7 @@ static int check_values(struct dataset_source *s, struct problems *problems)
 		value_pointer(s, index, pointer);
 		code = dataset_check(&s->values[index], pointer, problems);
 		if (code == 0)
-			count_valid(s, &s->values[index]);
+			count_valid(s, json_get_lit(&s->values[index], "conversation")->count);
 		else if (code != FF_EDATA)
 			return code;
 	}
@@ -265,10 +267,21 @@ static int read_line(struct dataset_source *s, struct str line, struct arena *ar
 	size_t index = s->position++;
 	char pointer[64];
 	struct json value;
+	struct dataset *d;
 	int code;
 	if (!line_reader_borrows(&s->reader) && arena_str(arena, line, &line))
 		return FF_ENOMEM;
-	code = parse_line(s, line, arena, problems, &value, pointer);
+	d = arena_alloc(arena, sizeof(*d));
+	if (!d)
+		return FF_ENOMEM;
+	code = dataset_from_line(arena, line, &s->limits, &s->order, d);
+	if (code == 1) {
+		dataset_keep(d, arena, index);
+		*ret = d;
+		return 0;
+	}
+	if (!code)
+		code = parse_line(s, line, arena, problems, &value, pointer);
 	return code ? code : dataset_from_json(arena, &value, pointer, index, problems, ret);
 }
 
@@ -303,6 +316,26 @@ static int next_line(struct dataset_source *s, struct problems *problems, struct
 	}
 }
 
+/* 0, FF_EDATA or FF_ENOMEM. The arena is the caller's. */
+static int check_line(struct dataset_source *s, struct str line, struct arena *arena, struct problems *problems)
+{
+	char pointer[64];
+	struct json value;
+	struct dataset d;
+	int code = dataset_from_line(arena, line, &s->limits, &s->order, &d);
+	if (code == 1) {
+		count_valid(s, d.batch_count);
+		return 0;
+	}
+	if (!code)
+		code = parse_line(s, line, arena, problems, &value, pointer);
+	if (!code)
+		code = dataset_check(&value, pointer, problems);
+	if (!code)
+		count_valid(s, json_get_lit(&value, "conversation")->count);
+	return code;
+}
+
 /* All of the lines, one after the other in the same memory. */
 static int check_lines(struct dataset_source *s, struct problems *problems, struct error *err)
 {
@@ -310,14 +343,8 @@ static int check_lines(struct dataset_source *s, struct problems *problems, stru
 	struct str line;
 	int code;
 	while ((code = take_line(s, problems, &line, err)) == 1) {
-		char pointer[64];
-		struct json value;
-		int rc = parse_line(s, line, &arena, problems, &value, pointer);
+		int rc = check_line(s, line, &arena, problems);
 		s->position++;
-		if (!rc)
-			rc = dataset_check(&value, pointer, problems);
-		if (!rc)
-			count_valid(s, &value);
 		if (rc && rc != FF_EDATA) {
 			code = error_nomem(err);
 			break;
