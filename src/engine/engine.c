@@ -114,13 +114,28 @@ static size_t process_targets(struct engine *e, size_t most, uint64_t now_us)
 	struct list *node;
 	while (count < most && (node = list_pop_front(&e->dirty)) != NULL) {
 		struct target *t = LIST_ENTRY(node, struct target, dirty_link);
-		size_t started = target_dispatch(t, most - count, now_us);
+		size_t started = target_dispatch(t, DISPATCH_ALL, most - count, now_us);
 		count += started + 1;
 		e->yield |= started > 0;
 		if (count >= most)
 			engine_mark_target(e, t);
 	}
 	return count;
+}
+
+/*
+ * Where no order has to be kept the next turns start before the results are handed out, which then wait for the next step: writing them takes longer than
+ * all the rest, and the peers work meanwhile. Targets stay dirty.
+ */
+static size_t start_early(struct engine *e, uint64_t now_us)
+{
+	size_t started = 0;
+	LIST_FOR_EACH (it, next, &e->dirty) {
+		struct target *t = LIST_ENTRY(it, struct target, dirty_link);
+		started += target_dispatch(t, DISPATCH_UNORDERED, STARTS_MOST - started, now_us);
+	}
+	e->yield |= started > 0;
+	return started;
 }
 
 static bool has_completions(const struct engine *e)
@@ -153,6 +168,18 @@ static void ask_sinks_again(struct engine *e)
 	}
 }
 
+static void work_on(struct engine *e, size_t count, uint64_t now_us)
+{
+	do {
+		/* Slots last: a record that is kept at once lets the next turn of its session compete for the slot that became free. */
+		do {
+			count += process_runs(e, now_us);
+			count += process_ready(e, STEP_MOST - MIN(count, (size_t)STEP_MOST), now_us);
+		} while (has_completions(e) && count < STEP_MOST && !e->yield);
+		count += process_targets(e, STARTS_MOST, now_us);
+	} while (has_work(e) && count < STEP_MOST && !e->yield);
+}
+
 uint64_t engine_step(struct engine *e, uint64_t now_us)
 {
 	size_t count = 0;
@@ -160,14 +187,9 @@ uint64_t engine_step(struct engine *e, uint64_t now_us)
 	e->yield = false;
 	ask_sinks_again(e);
 	process_runs(e, now_us); /* deadlines first: what came with them was cut off by them */
-	do {
-		/* Slots last: a record that is kept at once lets the next turn of its session compete for the slot that became free. */
-		do {
-			count += process_ready(e, STEP_MOST - count, now_us);
-			count += process_runs(e, now_us);
-		} while (has_completions(e) && count < STEP_MOST && !e->yield);
-		count += process_targets(e, STARTS_MOST, now_us);
-	} while (has_work(e) && count < STEP_MOST && !e->yield);
+	count += process_ready(e, STEP_MOST, now_us);
+	if (start_early(e, now_us) == 0)
+		work_on(e, count, now_us);
 	e->woken = false;
 	return next_step(e, now_us);
 }

@@ -178,12 +178,12 @@ void run_free(struct run *r)
 
 static bool has_credit(const struct run *r)
 {
-	return list_empty(&r->results) && r->records_open < sink_credits(r->config.sink);
+	return r->records_open + r->result_count < sink_credits(r->config.sink);
 }
 
 bool run_wants_slot(const struct run *r)
 {
-	if (r->stopping || r->ended || !has_credit(r))
+	if (r->stopping || r->ended || r->refused_from_start || !has_credit(r))
 		return false;
 	return !list_empty(&r->retries) || (r->scheduler.startable > 0 && r->started < r->started_most);
 }
@@ -292,6 +292,7 @@ static bool status_refuses(const struct turn_result *result)
 void run_take_result(struct run *r, struct conversation *c)
 {
 	list_push_back(&r->results, &c->link);
+	r->result_count++;
 	engine_mark_run(r->engine, r);
 	if (c->attempts_sent == 0 || c->record.result.outcome == OUTCOME_CANCELLED)
 		return;
@@ -307,6 +308,7 @@ static void hand_out_results(struct run *r)
 	struct sink *sink = r->config.sink;
 	while (!list_empty(&r->results) && (r->is_void || r->records_open < sink_credits(sink))) {
 		struct conversation *c = LIST_ENTRY(list_pop_front(&r->results), struct conversation, link);
+		r->result_count--;
 		r->records_open++;
 		if (r->is_void) {
 			c->record.done(&c->record, 0);

@@ -60,7 +60,8 @@ struct run {
 	struct list pool;    /* conversations without a turn */
 	struct list live;    /* conversations with one */
 	struct list retries; /* QUEUED for another attempt */
-	struct list results; /* RECORDING, not given to the sink yet */
+	struct list results; /* RECORDING, not given to the sink yet: `result_count` */
+	size_t result_count;
 	struct list due;     /* turns by their deadline; it is the same time after each start, so the list is sorted by itself */
 	size_t started;      /* sent at least once and not recorded */
 	size_t records_open; /* with the sink */

@@ -204,12 +204,12 @@ void target_return_slot(struct target *t, struct run *r, enum outcome outcome, u
 }
 
 /* The run that gets the next slot: fewest turns in flight; the list's order decides between equals. */
-static struct run *next_run(struct target *t)
+static struct run *next_run(struct target *t, enum dispatch which)
 {
 	struct run *best = NULL;
 	LIST_FOR_EACH (it, next, &t->runs) {
 		struct run *r = LIST_ENTRY(it, struct run, target_link);
-		if (best && r->in_flight >= best->in_flight)
+		if ((best && r->in_flight >= best->in_flight) || (which == DISPATCH_UNORDERED && r->scheduler.ordered))
 			continue;
 		if (run_wants_slot(r) && target_has_slot(t, r))
 			best = r;
@@ -217,14 +217,14 @@ static struct run *next_run(struct target *t)
 	return best;
 }
 
-size_t target_dispatch(struct target *t, size_t most, uint64_t now_us)
+size_t target_dispatch(struct target *t, enum dispatch which, size_t most, uint64_t now_us)
 {
 	size_t started = 0;
 	if (target_is_paused(t, now_us))
 		return 0;
 	t->held = false;
 	while (started < most) {
-		struct run *r = next_run(t);
+		struct run *r = next_run(t, which);
 		if (!r || !run_start_turn(r, now_us))
 			break;
 		list_remove(&r->target_link);

@@ -77,7 +77,11 @@ static inline bool target_is_paused(const struct target *t, uint64_t now_us)
 bool target_has_slot(struct target *t, const struct run *r);
 void target_take_slot(struct target *t, struct run *r);
 void target_return_slot(struct target *t, struct run *r, enum outcome outcome, uint64_t sent_us, uint64_t now_us);
+enum dispatch {
+	DISPATCH_ALL,
+	DISPATCH_UNORDERED /* only runs whose turns may start in any order */
+};
 /* Starts what may start, the run with the fewest turns in flight first, in turn when they are equal. At most `most`; returns how many. */
-size_t target_dispatch(struct target *t, size_t most, uint64_t now_us);
+size_t target_dispatch(struct target *t, enum dispatch which, size_t most, uint64_t now_us);
 
 #endif

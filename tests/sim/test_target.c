@@ -496,6 +496,43 @@ static void test_a_huge_session_does_not_block_the_window(void **state)
 	sim_release(&sim);
 }
 
+/* Results are written while the next turns are under way, unless the order of turns has to be kept: then a result comes before the turn behind it. */
+static const struct fake_executor *watched;
+static size_t written_with_idle_slots;
+
+static void count_idle_slots(struct fake_sink *k, const struct turn_result *r)
+{
+	(void)r;
+	if (watched->started < k->total && watched->in_flight < watched->most_allowed)
+		written_with_idle_slots++;
+}
+
+static void test_turns_start_before_results_are_written(void **state)
+{
+	(void)state;
+	for (int ordered = 0; ordered <= 1; ordered++) {
+		struct sim sim;
+		struct sim_run run;
+		struct setup u = usual;
+		u.datasets = 640;
+		u.ordered = ordered;
+		u.check = count_idle_slots;
+		written_with_idle_slots = 0;
+		assert_true(sim_init(&sim, 1));
+		start(&sim, &run, &u);
+		watched = run.executor;
+		sim_run_to_end(&sim, &run, 1);
+		fake_sink_check_complete(run.sink);
+		assert_int_equal(run.sink->records, 640);
+		if (ordered)
+			assert_true(written_with_idle_slots > 0);
+		else
+			assert_int_equal(written_with_idle_slots, 0);
+		run_free(run.run);
+		sim_release(&sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_makespan_is_near_the_bound),
 		cmocka_unit_test(test_early_sessions_do_not_starve),
+		cmocka_unit_test(test_turns_start_before_results_are_written),
 		cmocka_unit_test(test_a_huge_session_does_not_block_the_window),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
