@@ -235,8 +235,9 @@ static bool fits(struct str line, const struct json_limits *limits)
 int dataset_from_line(struct arena *arena, struct str line, const struct json_limits *limits, struct field_order *order,
                       struct dataset *ret)
 {
-	struct walk w = { line.ptr + line.len, arena, order, false };
-	const char *p = fits(line, limits) ? take_byte(&w, line.ptr, '{') : NULL;
+	const char *start = line.ptr ? line.ptr : "";
+	struct walk w = { start + line.len, arena, order, false };
+	const char *p = fits(line, limits) ? take_byte(&w, start, '{') : NULL;
 	if (p)
 		p = take_members(&w, p, dataset_fields, DATASET_FIELDS, order->dataset, ret);
 	if (w.nomem)
