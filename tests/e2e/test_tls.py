@@ -88,13 +88,13 @@ def test_http2_shares_connections(nginx, pki, in_flight, most):
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 def test_ca_store_is_read_once(nginx, pki, tmp_path):
     """libcurl by itself reads the CA file for each new connection, on the loop."""
-    web = nginx(server(pki.make("server")))
+    web = nginx(server(pki.make("server")).replace("listen 127", "keepalive_requests 4; listen 127"))  # several connections, however the two keep pace
     request, log = tmp_path / "p.json", tmp_path / "strace"
     request.write_text(json.dumps(payload("https://localhost:%d" % web.port, *sessions(64))))
     process = subprocess.run(["strace", "-f", "-qq", "-e", "trace=open,openat", "-o", log, BINARY, "run", request, "--cacert", pki.ca, "--concurrency", "16",
                               "--no-adaptive"], env=environment({"ASAN_OPTIONS": "detect_leaks=0"}), capture_output=True, timeout=LIMIT_S, check=False)
     assert process.returncode == 0, process.stderr.decode()
-    assert len(web.connections()) > 1
+    assert len(web.connections()) >= 16
     opened = log.read_text().count(str(pki.ca))
     assert opened == 1, "the CA file was opened %d times" % opened
 
