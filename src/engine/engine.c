@@ -127,15 +127,17 @@ static size_t process_targets(struct engine *e, size_t most, uint64_t now_us)
  * Where no order has to be kept the next turns start before the results are handed out, which then wait for the next step: writing them takes longer than
  * all the rest, and the peers work meanwhile. Targets stay dirty.
  */
-static size_t start_early(struct engine *e, uint64_t now_us)
+static bool start_early(struct engine *e, uint64_t now_us)
 {
 	size_t started = 0;
 	LIST_FOR_EACH (it, next, &e->dirty) {
 		struct target *t = LIST_ENTRY(it, struct target, dirty_link);
 		started += target_dispatch(t, DISPATCH_UNORDERED, STARTS_MOST - started, now_us);
+		if (started == STARTS_MOST)
+			break;
 	}
 	e->yield |= started > 0;
-	return started;
+	return started > 0;
 }
 
 static bool has_completions(const struct engine *e)
@@ -168,7 +170,8 @@ static void ask_sinks_again(struct engine *e)
 	}
 }
 
-static void work_on(struct engine *e, size_t count, uint64_t now_us)
+/* Goes round until nothing is left to do, or a share of it is done. */
+static void go_round(struct engine *e, size_t count, uint64_t now_us)
 {
 	do {
 		/* Slots last: a record that is kept at once lets the next turn of its session compete for the slot that became free. */
@@ -188,8 +191,8 @@ uint64_t engine_step(struct engine *e, uint64_t now_us)
 	ask_sinks_again(e);
 	process_runs(e, now_us); /* deadlines first: what came with them was cut off by them */
 	count += process_ready(e, STEP_MOST, now_us);
-	if (start_early(e, now_us) == 0)
-		work_on(e, count, now_us);
+	if (!start_early(e, now_us))
+		go_round(e, count, now_us);
 	e->woken = false;
 	return next_step(e, now_us);
 }

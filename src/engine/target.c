@@ -222,7 +222,8 @@ size_t target_dispatch(struct target *t, enum dispatch which, size_t most, uint6
 	size_t started = 0;
 	if (target_is_paused(t, now_us))
 		return 0;
-	t->held = false;
+	if (which == DISPATCH_ALL) /* else a run that was not looked at may still be held */
+		t->held = false;
 	while (started < most) {
 		struct run *r = next_run(t, which);
 		if (!r || !run_start_turn(r, now_us))

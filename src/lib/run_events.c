@@ -92,6 +92,7 @@ void run_deliver_turn(struct ff_run *run, const struct turn_result *r)
 	size_t session, qa, reason, model, request, answer, answer_end;
 	struct ff_turn turn;
 	const char *text;
+	bool masked = r->key_in_answer && r->answer.len;
 
 	run_greet(run);
 	note_failure(run, r);
@@ -104,7 +105,7 @@ void run_deliver_turn(struct ff_run *run, const struct turn_result *r)
 	reason = keep(run, r->finish_reason);
 	model = keep(run, r->model);
 	request = keep(run, r->request_id);
-	answer = r->key_in_answer ? keep(run, r->answer) : run->text.len;
+	answer = masked ? keep(run, r->answer) : NO_TEXT;
 	answer_end = run->text.len;
 	text = buf_failed(&run->text) ? NULL : run->text.ptr;
 	fill_turn(r, &turn);
@@ -113,7 +114,7 @@ void run_deliver_turn(struct ff_run *run, const struct turn_result *r)
 	turn.finish_reason = text ? text + reason : "";
 	turn.model = text ? text + model : "";
 	turn.request_id = text ? text + request : "";
-	if (r->key_in_answer) {
+	if (masked) {
 		turn.answer = text ? text + answer : "";
 		turn.answer_len = text ? answer_end - answer - 1 : 0;
 	}

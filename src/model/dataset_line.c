@@ -227,9 +227,7 @@ static const char *take_conversation(struct walk *w, const char *p, struct datas
 
 static bool fits(struct str line, const struct json_limits *limits)
 {
-	size_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : JSON_MAX_BYTES;
-	unsigned max_depth = limits && limits->max_depth ? limits->max_depth : JSON_MAX_DEPTH;
-	return line.len <= max_bytes && max_depth >= PLAIN_DEPTH;
+	return line.len <= json_max_bytes(limits) && json_max_depth(limits) >= PLAIN_DEPTH;
 }
 
 int dataset_from_line(struct arena *arena, struct str line, const struct json_limits *limits, struct field_order *order,

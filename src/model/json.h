@@ -55,6 +55,16 @@ struct json_limits {
 #define JSON_MAX_BYTES   ((size_t)64 << 20)
 #define JSON_MAX_DEPTH   128u
 #define JSON_DEPTH_LIMIT 4096u /* the writer and json_equal are recursive; a flag above this should be refused */
+/* What they allow; `limits` may be NULL. */
+static inline size_t json_max_bytes(const struct json_limits *limits)
+{
+	return limits && limits->max_bytes ? limits->max_bytes : JSON_MAX_BYTES;
+}
+static inline unsigned json_max_depth(const struct json_limits *limits)
+{
+	unsigned depth = limits && limits->max_depth ? limits->max_depth : JSON_MAX_DEPTH;
+	return depth < JSON_DEPTH_LIMIT ? depth : JSON_DEPTH_LIMIT;
+}
 
 struct json_notes {
 	size_t duplicates;         /* keys that appeared again in their object */

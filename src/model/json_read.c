@@ -639,20 +639,19 @@ static int read_document(struct reader *r, size_t max_bytes)
 int json_parse(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value, struct json_notes *notes,
                struct json_error *err)
 {
-	unsigned max_depth = limits && limits->max_depth ? limits->max_depth : JSON_MAX_DEPTH;
 	struct reader r;
 	int code;
 
 	r.start = r.p = text.ptr ? text.ptr : "";
 	r.end = r.start + text.len;
 	r.arena = a;
-	r.max_depth = MIN(max_depth, JSON_DEPTH_LIMIT);
+	r.max_depth = json_max_depth(limits);
 	r.notes = notes;
 	r.err = err;
 	if (notes)
 		json_notes_init(notes);
 	reader_init(&r);
-	code = read_document(&r, limits && limits->max_bytes ? limits->max_bytes : JSON_MAX_BYTES);
+	code = read_document(&r, json_max_bytes(limits));
 	if (!code)
 		*ret_value = r.items[0];
 	reader_release(&r);
@@ -662,8 +661,7 @@ int json_parse(struct arena *a, struct str text, const struct json_limits *limit
 int json_parse_copy(struct arena *a, struct str text, const struct json_limits *limits, struct json *ret_value,
                     struct json_notes *notes, struct json_error *err)
 {
-	size_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : JSON_MAX_BYTES;
-	if (text.len <= max_bytes) { /* else json_parse says so, without a copy */
+	if (text.len <= json_max_bytes(limits)) { /* else json_parse says so, without a copy */
 		int code = arena_str(a, text, &text);
 		if (code) {
 			if (err)

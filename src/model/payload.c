@@ -41,8 +41,8 @@ void input_form_init(struct input_form *f, const char *name, bool as_datasets, c
 {
 	f->name = name ? name : "";
 	f->as_datasets = as_datasets;
-	f->limits.max_bytes = limits && limits->max_bytes ? limits->max_bytes : JSON_MAX_BYTES;
-	f->limits.max_depth = limits && limits->max_depth ? limits->max_depth : JSON_MAX_DEPTH;
+	f->limits.max_bytes = json_max_bytes(limits);
+	f->limits.max_depth = json_max_depth(limits);
 }
 
 static bool looks_like_payload(const struct json *object)

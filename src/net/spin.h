@@ -2,8 +2,8 @@
  * spin.h: waiting awake for what comes at once.
  *
  * To fall asleep and to be woken takes a thread 5 to 50 microseconds, and whoever wakes it pays a part of that. So when the last waits were over within
- * SPIN_US, the next one is spent looking, for at most SPIN_US: a worker on the same machine is asked and answers faster than we would wake. Who waits for a
- * provider never gets there. When a spin was in vain, twice as many short waits are needed before the next one; and with one processor, which the
+ * SPIN_US, the next one is spent looking, for at most SPIN_US: a worker on the same machine is asked and answers faster than we would wake. A few turns at a
+ * provider far away never get there, thousands in flight, with a reply every few microseconds, do. When a spin was in vain, twice as many short waits are needed before the next one; and with one processor, which the
  * other side needs to answer, there is none.
  */
 #ifndef FF_NET_SPIN_H
