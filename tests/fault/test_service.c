@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,6 +29,8 @@
 #include "base/alloc.h"
 #include "front/server/serve.h"
 
+/* 127.0.0.2: a request that comes after its service has ended must not reach another test's server that has the port by then. */
+#define ADDRESS      0x7f000002u
 #define ROUNDS_MOST  20000u
 #define SOCKET_GIVEN 3 /* of the protocol of LISTEN_FDS */
 #define PATIENCE_MS  30000
@@ -45,7 +48,10 @@ struct outcome {
 
 /* ---- the service ---- */
 
-/* Never returns. The number of failed allocations goes through the pipe. */
+/*
+ * Never returns. The number of failed allocations goes through the pipe. It ends with the test at the latest and holds none of its outputs: whoever waits
+ * for their end, as meson does, would wait for a service that hangs.
+ */
 static void be_the_service(int listener, int report, uint64_t n, bool forever)
 {
 	char name[] = "serve", runs[] = "--max-runs=2", pid[24];
@@ -54,7 +60,8 @@ static void be_the_service(int listener, int report, uint64_t n, bool forever)
 	int status;
 
 	signal(SIGTERM, SIG_IGN);
-	if (!freopen("/dev/null", "w", stderr) || dup2(listener, SOCKET_GIVEN) < 0)
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr) || dup2(listener, SOCKET_GIVEN) < 0)
 		_exit(99);
 	close(listener);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
@@ -71,7 +78,7 @@ static void be_the_service(int listener, int report, uint64_t n, bool forever)
 
 static int open_listener(uint16_t *ret_port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(ADDRESS) };
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -86,7 +93,7 @@ static int open_listener(uint16_t *ret_port)
 /* True when the answer is 200. Whatever else comes, also nothing, is an answer, too; only silence is not. */
 static bool ask(uint16_t port, const char *request)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(ADDRESS) };
 	static char answer[1 << 16];
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct pollfd p = { .fd = fd, .events = POLLIN };

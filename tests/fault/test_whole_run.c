@@ -12,6 +12,7 @@
 #include "../unit/lib/run_kit.h"
 #include "../unit/lib/server.h"
 #include "base/alloc.h"
+#include "patience.h"
 
 #define ROUNDS_MOST 100000u
 #define DATASETS    3u
@@ -126,10 +127,12 @@ static void fault_loop(bool forever)
 		uint64_t hits;
 		int status;
 
+		patience_begin(n);
 		mem_fault_arm(n, forever);
 		status = engine_and_run(n);
 		hits = mem_fault_hits();
 		mem_fault_arm(0, false);
+		patience_end();
 		judge(n, status, hits);
 		check_document(n);
 		if (hits == 0) {

@@ -12,6 +12,7 @@
 
 #include "../unit/lib/run_kit.h"
 #include "base/alloc.h"
+#include "patience.h"
 
 #define ROUNDS_MOST 100000u
 
@@ -101,10 +102,12 @@ static void fault_loop(const char *asked, bool forever)
 		uint64_t hits;
 		int status;
 
+		patience_begin(n);
 		mem_fault_arm(n, forever);
 		status = engine_and_run(n);
 		hits = mem_fault_hits();
 		mem_fault_arm(0, false);
+		patience_end();
 		judge(n, status, hits);
 		if (hits == 0) {
 			print_message("%ju allocations\n", (uintmax_t)(n - 1));

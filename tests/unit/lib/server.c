@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,11 +96,18 @@ static void take(struct connection *list, int listener)
 		close(fd);
 }
 
+struct start {
+	struct server *server;
+	sem_t done;
+};
+
 static void *serve_all(void *user)
 {
-	struct server *s = user;
+	struct start *start = user;
+	struct server *s = start->server;
 	struct connection *list = connections[__atomic_fetch_add(&next_slot, 1, __ATOMIC_SEQ_CST) % 4];
 
+	sem_post(&start->done); /* start is gone from here on */
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		list[i].fd = -1;
 	for (;;) {
@@ -123,11 +131,24 @@ static void *serve_all(void *user)
 	return NULL;
 }
 
+/* Returns when the thread runs: while it starts it may hold a lock of the sanitizer's allocator, which a fork would then copy as held for ever. */
+static void start_thread(struct server *s)
+{
+	struct start start = { .server = s };
+	pthread_t thread;
+
+	must(sem_init(&start.done, 0, 0) == 0, "sem_init");
+	must(pthread_create(&thread, NULL, serve_all, &start) == 0, "pthread_create");
+	while (sem_wait(&start.done) < 0)
+		;
+	sem_destroy(&start.done);
+	s->thread = thread;
+}
+
 void server_start(struct server *s, enum server_mode mode)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(address);
-	pthread_t thread;
 
 	memset(s, 0, sizeof(*s));
 	s->mode = mode;
@@ -138,8 +159,7 @@ void server_start(struct server *s, enum server_mode mode)
 	request_counts[s->port] = 0;
 	snprintf(s->base_url, sizeof(s->base_url), "http://127.0.0.1:%u/v1", s->port);
 	must(pipe(s->stop) == 0, "pipe");
-	must(pthread_create(&thread, NULL, serve_all, s) == 0, "pthread_create");
-	s->thread = thread;
+	start_thread(s);
 }
 
 void server_stop(struct server *s)
