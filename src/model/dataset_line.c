@@ -57,14 +57,8 @@ RARE static const char *take_odd_text(struct walk *w, const char *p, struct str 
 	const char *at;
 	if (json_lex_string(p, w->end, &s, &at) || s.lone_surrogates)
 		return NULL;
-	*ret = str_of(s.raw, s.decoded_len);
-	if (s.escaped) {
-		char *decoded = arena_alloc(w->arena, s.decoded_len);
-		if (!decoded)
-			return no_memory(w);
-		json_lex_decode(&s, decoded);
-		ret->ptr = decoded;
-	}
+	if (json_lex_text(&s, w->arena, ret))
+		return no_memory(w);
 	return s.raw_end + 1;
 }
 

@@ -1,12 +1,12 @@
 /*
  * json_lex.c: strings and numbers of JSON text, checked byte by byte against RFC 8259 and RFC 3629.
  *
- * It knows nothing of values, memory or positions. A string is walked twice only when it has escapes: the first walk checks it and counts the
+ * It knows nothing of values or positions. A string is walked twice only when it has escapes: the first walk checks it and counts the
  * decoded bytes, so that exactly as much is allocated; the second one decodes without checks.
  */
 #include "model/json_lex.h"
 
-#include "base/str.h"
+#include "base/error.h"
 
 /* One escape sequence, read at its backslash. */
 struct escape {
@@ -142,7 +142,8 @@ const char *json_lex_string(const char *p, const char *end, struct json_lexed_st
 	return NULL;
 }
 
-void json_lex_decode(const struct json_lexed_string *s, char *out)
+/* Writes s->decoded_len bytes. */
+static void decode(const struct json_lexed_string *s, char *out)
 {
 	const char *p = s->raw, *unused;
 	while (p < s->raw_end) {
@@ -157,6 +158,20 @@ void json_lex_decode(const struct json_lexed_string *s, char *out)
 		out += utf8_encode(e.code_point, out);
 		p = slash + e.raw_len;
 	}
+}
+
+int json_lex_text(const struct json_lexed_string *s, struct arena *arena, struct str *ret)
+{
+	char *decoded;
+	*ret = str_of(s->raw, s->decoded_len);
+	if (!s->escaped)
+		return 0;
+	decoded = arena_alloc(arena, s->decoded_len);
+	if (!decoded)
+		return FF_ENOMEM;
+	decode(s, decoded);
+	ret->ptr = decoded;
+	return 0;
 }
 
 static const char *skip_digits(const char *p, const char *end)

@@ -16,6 +16,9 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/arena.h"
+#include "base/str.h"
+
 #define JSON_LEX_ONES  UINT64_C(0x0101010101010101)
 #define JSON_LEX_HIGHS UINT64_C(0x8080808080808080)
 
@@ -104,14 +107,14 @@ struct json_lexed_string {
 	const char *raw;        /* the first byte behind the opening quote */
 	const char *raw_end;    /* the closing quote */
 	size_t decoded_len;     /* bytes when decoded; equal to the raw length when nothing is escaped */
-	bool escaped;           /* an escape has to be decoded: json_lex_decode */
+	bool escaped;           /* an escape has to be decoded */
 	size_t lone_surrogates; /* escapes that become U+FFFD */
 };
 
 /* p is behind the opening quote. */
 const char *json_lex_string(const char *p, const char *end, struct json_lexed_string *ret, const char **ret_at);
-/* Writes s->decoded_len bytes. */
-void json_lex_decode(const struct json_lexed_string *s, char *out);
+/* The string's text: the raw bytes where nothing is escaped, else decoded into the arena. 0 or FF_ENOMEM. */
+int json_lex_text(const struct json_lexed_string *s, struct arena *arena, struct str *ret);
 /* p is at '-' or a digit; on success *ret_at is behind the number. */
 const char *json_lex_number(const char *p, const char *end, const char **ret_at);
 

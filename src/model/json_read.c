@@ -224,14 +224,8 @@ RARE static int read_odd_string(struct reader *r, struct str *ret)
 	const char *problem = json_lex_string(r->p + 1, r->end, &s, &at);
 	if (problem)
 		return malformed(r, at, problem);
-	*ret = str_of(s.raw, s.decoded_len);
-	if (s.escaped) {
-		char *decoded = arena_alloc(r->arena, s.decoded_len);
-		if (!decoded)
-			return out_of_memory(r);
-		json_lex_decode(&s, decoded);
-		ret->ptr = decoded;
-	}
+	if (json_lex_text(&s, r->arena, ret))
+		return out_of_memory(r);
 	if (s.lone_surrogates && r->notes) {
 		if (!r->notes->lone_surrogates)
 			write_pointer(r, r->in_value, NULL, r->notes->first_surrogate);

@@ -18,11 +18,9 @@ static void give_up_answer(struct job *job)
 {
 	struct admission *a = job->jobs->admission;
 
-	if (job->settled)
-		admission_let_go(a, job->answer_bytes);
-	else
-		admission_shrink(a, job->answer_bytes);
-	job->answer_bytes = 0;
+	admission_shrink(a, job->growing_bytes);
+	admission_let_go(a, job->answer_bytes);
+	job->growing_bytes = job->answer_bytes = 0;
 }
 
 static bool may_grow(void *user, size_t bytes)
@@ -31,7 +29,7 @@ static bool may_grow(void *user, size_t bytes)
 
 	if (!admission_grow(job->jobs->admission, bytes))
 		return false;
-	job->answer_bytes += bytes;
+	job->growing_bytes += bytes;
 	return true;
 }
 

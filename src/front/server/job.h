@@ -34,8 +34,9 @@ struct job {
 	struct jobs *jobs;
 	struct list link;
 	struct door_run *door;
-	struct buf body;     /* its bytes count as held */
-	size_t answer_bytes; /* held, when settled; growing, before */
+	struct buf body;      /* its bytes count as held */
+	size_t growing_bytes; /* of the answer while it is written */
+	size_t answer_bytes;  /* of the answer when it is whole: held */
 	bool ended, abandoned, settled;
 	void (*on_end)(void *user); /* from the engine's callbacks; not when job_start returned an ended job */
 	void *user;
