@@ -805,5 +805,5 @@ def test_it_starts_without_touching_what_an_event_may_not_need(lambdas, peer, tm
     with RuntimeApi(["strace", "-f", "-o", str(trace), "-e", "trace=openat,socket,clone,clone3", str(BOOTSTRAP)], environment()) as api:
         api.start()
         api.idle()
-        text = trace.read_text()
+        text = trace.read_text().replace(str(BOOTSTRAP.parent), "")  # whose name is not ours to choose
     assert "certs" not in text and text.count("socket(AF_INET") == 1 and "clone" not in text, text
