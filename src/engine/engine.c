@@ -114,7 +114,7 @@ static size_t process_targets(struct engine *e, size_t most, uint64_t now_us)
 	struct list *node;
 	while (count < most && (node = list_pop_front(&e->dirty)) != NULL) {
 		struct target *t = LIST_ENTRY(node, struct target, dirty_link);
-		size_t started = target_dispatch(t, DISPATCH_ALL, most - count, now_us);
+		size_t started = target_dispatch(t, most - count, now_us);
 		count += started + 1;
 		e->yield |= started > 0;
 		if (count >= most)
@@ -123,18 +123,29 @@ static size_t process_targets(struct engine *e, size_t most, uint64_t now_us)
 	return count;
 }
 
+static bool keeps_order(struct engine *e)
+{
+	LIST_FOR_EACH (it, next, &e->dirty)
+		if (LIST_ENTRY(it, struct target, dirty_link)->ordered_runs > 0)
+			return true;
+	return false;
+}
+
 /*
  * Where no order has to be kept the next turns start before the results are handed out, which then wait for the next step: writing them takes longer than
- * all the rest, and the peers work meanwhile. Targets stay dirty.
+ * all the rest, and the peers work meanwhile. With a run that keeps an order in sight all of them take their turn in the round (go_round): what another run
+ * started early would be out of that run's slots. Targets stay dirty, and each was at the front once before one is again.
  */
 static bool start_early(struct engine *e, uint64_t now_us)
 {
 	size_t started = 0;
-	LIST_FOR_EACH (it, next, &e->dirty) {
-		struct target *t = LIST_ENTRY(it, struct target, dirty_link);
-		started += target_dispatch(t, DISPATCH_UNORDERED, STARTS_MOST - started, now_us);
-		if (started == STARTS_MOST)
-			break;
+	struct list *last = e->dirty.prev, *node = NULL;
+	if (keeps_order(e))
+		return false;
+	while (started < STARTS_MOST && node != last && (node = list_pop_front(&e->dirty)) != NULL) {
+		struct target *t = LIST_ENTRY(node, struct target, dirty_link);
+		started += target_dispatch(t, STARTS_MOST - started, now_us);
+		engine_mark_target(e, t);
 	}
 	e->yield |= started > 0;
 	return started > 0;

@@ -129,6 +129,7 @@ void target_attach(struct target *t, struct run *r)
 	bool first_ever = t->max == 0 && t->run_count == 0, alone = t->run_count++ == 0;
 	if (alone)
 		t->engine->idle_targets--;
+	t->ordered_runs += r->scheduler.ordered;
 	list_push_back(&t->runs, &r->target_link);
 	if (first_ever)
 		limiter_init(&t->limiter, r->concurrency);
@@ -150,6 +151,7 @@ void target_detach(struct target *t, struct run *r)
 {
 	struct engine *e = t->engine;
 	list_remove(&r->target_link);
+	t->ordered_runs -= r->scheduler.ordered;
 	if (--t->run_count > 0) {
 		recompute_max(t);
 		return;
@@ -204,12 +206,12 @@ void target_return_slot(struct target *t, struct run *r, enum outcome outcome, u
 }
 
 /* The run that gets the next slot: fewest turns in flight; the list's order decides between equals. */
-static struct run *next_run(struct target *t, enum dispatch which)
+static struct run *next_run(struct target *t)
 {
 	struct run *best = NULL;
 	LIST_FOR_EACH (it, next, &t->runs) {
 		struct run *r = LIST_ENTRY(it, struct run, target_link);
-		if ((best && r->in_flight >= best->in_flight) || (which == DISPATCH_UNORDERED && r->scheduler.ordered))
+		if (best && r->in_flight >= best->in_flight)
 			continue;
 		if (run_wants_slot(r) && target_has_slot(t, r))
 			best = r;
@@ -217,15 +219,14 @@ static struct run *next_run(struct target *t, enum dispatch which)
 	return best;
 }
 
-size_t target_dispatch(struct target *t, enum dispatch which, size_t most, uint64_t now_us)
+size_t target_dispatch(struct target *t, size_t most, uint64_t now_us)
 {
 	size_t started = 0;
 	if (target_is_paused(t, now_us))
 		return 0;
-	if (which == DISPATCH_ALL) /* else a run that was not looked at may still be held */
-		t->held = false;
+	t->held = false;
 	while (started < most) {
-		struct run *r = next_run(t, which);
+		struct run *r = next_run(t);
 		if (!r || !run_start_turn(r, now_us))
 			break;
 		list_remove(&r->target_link);

@@ -51,6 +51,7 @@ struct target {
 	uint64_t key_hash;
 	struct list runs; /* run.target_link, in round-robin order */
 	size_t run_count;
+	size_t ordered_runs;         /* of them, whose turns have to keep an order */
 	uint32_t max;                /* largest concurrency of its runs */
 	uint32_t in_flight;          /* slots taken */
 	uint32_t adaptive_in_flight; /* of them, by runs that keep to the limiter */
@@ -77,11 +78,7 @@ static inline bool target_is_paused(const struct target *t, uint64_t now_us)
 bool target_has_slot(struct target *t, const struct run *r);
 void target_take_slot(struct target *t, struct run *r);
 void target_return_slot(struct target *t, struct run *r, enum outcome outcome, uint64_t sent_us, uint64_t now_us);
-enum dispatch {
-	DISPATCH_ALL,
-	DISPATCH_UNORDERED /* only runs whose turns may start in any order */
-};
 /* Starts what may start, the run with the fewest turns in flight first, in turn when they are equal. At most `most`; returns how many. */
-size_t target_dispatch(struct target *t, enum dispatch which, size_t most, uint64_t now_us);
+size_t target_dispatch(struct target *t, size_t most, uint64_t now_us);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define PATIENCE_S 60
+#define PATIENCE_S 20
 
 static uint64_t patience_round;
 

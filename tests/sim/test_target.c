@@ -92,13 +92,13 @@ static void test_two_runs_share_one_target(void **state)
 	sim_release(&sim);
 }
 
-static void test_a_late_run_is_not_starved(void **state)
+static void late_run(bool ordered)
 {
-	(void)state;
 	struct sim sim;
 	struct sim_run runs[2];
 	struct setup late = usual;
 	late.datasets = 50;
+	late.ordered = ordered;
 	assert_true(sim_init(&sim, 1));
 	start(&sim, &runs[0], &usual);
 	sim_run_until(&sim, sim.now_us + 100 * MS);
@@ -111,6 +111,60 @@ static void test_a_late_run_is_not_starved(void **state)
 	run_free(runs[0].run);
 	run_free(runs[1].run);
 	sim_release(&sim);
+}
+
+static void test_a_late_run_is_not_starved(void **state)
+{
+	(void)state;
+	late_run(false);
+	late_run(true);
+}
+
+/* As the loop does it: a step each time, and each takes its time. */
+static void run_passes(struct sim *s, uint64_t us, uint64_t pass_us)
+{
+	for (uint64_t until_us = s->now_us + us; s->now_us < until_us; s->now_us += pass_us) {
+		timers_run(&s->timers, s->now_us);
+		engine_step(s->engine, s->now_us);
+	}
+}
+
+static struct fake_reply within_2_ms(struct fake_executor *x, const struct attempt *a)
+{
+	(void)a;
+	return FAKE_OK(1 + (uint64_t)(rand_unit(&x->sim->rand) * 2000));
+}
+
+static void other_target(bool ordered)
+{
+	struct sim sim;
+	struct sim_run runs[2];
+	struct setup busy = usual, other = usual;
+	busy.datasets = 10000;
+	busy.concurrency = 1000;
+	busy.reply = within_2_ms;
+	other.origin = "https://b:443";
+	other.datasets = 500;
+	other.ordered = ordered;
+	assert_true(sim_init(&sim, 1));
+	start(&sim, &runs[0], &busy);
+	run_passes(&sim, 10 * MS, 300);
+	start(&sim, &runs[1], &other);
+	run_passes(&sim, 50 * MS, 300);
+	assert_false(runs[0].ended);
+	assert_in_range(runs[1].executor->started, 64, 80); /* 16 slots, 10 ms each */
+	sim_run_to_end(&sim, runs, 2);
+	run_free(runs[0].run);
+	run_free(runs[1].run);
+	sim_release(&sim);
+}
+
+/* A run that could start turns in every step leaves the other targets theirs. */
+static void test_a_busy_target_leaves_others_their_turn(void **state)
+{
+	(void)state;
+	other_target(false);
+	other_target(true);
 }
 
 static void test_other_targets_and_keys_are_apart(void **state)
@@ -203,6 +257,28 @@ static struct fake_reply takes_ten(struct fake_executor *x, const struct attempt
 	if (x->in_flight > 10)
 		return (struct fake_reply){ MS, OUTCOME_RATE_LIMITED, 429, true, false, false, -1 };
 	return FAKE_OK(100 * MS);
+}
+
+/* Slots are free all the time, but a step starts only so many turns: that is no reason to allow more. */
+static void test_no_growth_when_starting_is_what_holds(void **state)
+{
+	(void)state;
+	struct sim sim;
+	struct sim_run run;
+	struct setup u = usual;
+	u.adaptive = true;
+	u.concurrency = 5000;
+	u.datasets = 40000;
+	u.reply = within_2_ms;
+	assert_true(sim_init(&sim, 1));
+	start(&sim, &run, &u);
+	run_passes(&sim, 200 * MS, 300);
+	assert_false(run.ended);
+	assert_in_range(run_concurrency_now(run.run), 1, 2 * run.executor->most_in_flight);
+	run_cancel(run.run, sim.now_us, 0);
+	sim_run_to_end(&sim, &run, 1);
+	run_free(run.run);
+	sim_release(&sim);
 }
 
 static void test_adapts_to_a_target_that_takes_ten(void **state)
@@ -538,10 +614,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_runs_share_one_target),
 		cmocka_unit_test(test_a_late_run_is_not_starved),
+		cmocka_unit_test(test_a_busy_target_leaves_others_their_turn),
 		cmocka_unit_test(test_other_targets_and_keys_are_apart),
 		cmocka_unit_test(test_many_runs_one_after_the_other),
 		cmocka_unit_test(test_slow_start_doubles),
 		cmocka_unit_test(test_no_growth_without_demand),
+		cmocka_unit_test(test_no_growth_when_starting_is_what_holds),
 		cmocka_unit_test(test_adapts_to_a_target_that_takes_ten),
 		cmocka_unit_test(test_a_hint_pauses_the_target_of_both_runs),
 		cmocka_unit_test(test_a_pause_outlives_its_run),
