@@ -115,8 +115,8 @@ struct ff_engine_options {
 	void *log_user;
 	uint64_t seed;      /* Optional: jitter; 0: from the OS */
 	int proxy_from_env; /* Optional: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the process count (operators only) */
-	/* Optional: asked, also after every signal, while ff_run_start and ff_check wait for worker processes: not 0 ends these, and FF_R_CANCELED is
-	 * returned. */
+	/* Optional: asked before ff_run_start and ff_check start worker processes, and, also after every signal, while they wait for them: not 0 ends
+	 * these, and FF_R_CANCELED is returned. */
 	int (*interrupted_fn)(void *user);
 	void *interrupted_user;
 };

@@ -133,8 +133,9 @@ static bool keeps_order(struct engine *e)
 
 /*
  * Where no order has to be kept the next turns start before the results are handed out, which then wait for the next step: writing them takes longer than
- * all the rest, and the peers work meanwhile. With a run that keeps an order in sight all of them take their turn in the round (go_round): what another run
- * started early would be out of that run's slots. Targets stay dirty, and each was at the front once before one is again.
+ * all the rest, and the peers work meanwhile. So up to STARTS_MOST turns more have left, and are recorded, when a record turns out to be one that the sink
+ * cannot keep. With a run that keeps an order in sight all runs take their turn in the round (go_round): what another one started early would be out of that
+ * run's slots. Targets stay dirty, and each was at the front once before one is again.
  */
 static bool start_early(struct engine *e, uint64_t now_us)
 {

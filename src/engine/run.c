@@ -266,11 +266,11 @@ static void arm_timer(struct run *r)
 		timer_arm(r->engine->config.timers, &r->timer, next);
 }
 
-/* All turns of a run have the same time, so the one that starts last ends last. The timer is re-armed when it fires. */
+/* All turns of a run have the same time, so the one that starts last ends last, and behind the first one the timer needs no look until it fires. */
 void run_watch_deadline(struct run *r, struct conversation *c)
 {
 	list_push_back(&r->due, &c->due_link);
-	if (!heap_node_armed(&r->timer.node))
+	if (r->due.next == &c->due_link)
 		arm_timer(r);
 }
 

@@ -256,6 +256,14 @@ static int start_workers(struct request *req, struct error *err)
 	return config.command ? worker_executor_new(&config, &req->executor, err) : error_nomem(err);
 }
 
+/* The first question is also where the caller begins to keep signals: before there is a process that one could leave behind. */
+static int check_interrupt(const struct ff_engine *engine, struct error *err)
+{
+	if (engine->interrupted_fn && engine->interrupted_fn(engine->interrupted_user))
+		return error_set(err, FF_ECANCELED, "", "Interrupted while the worker was starting.");
+	return 0;
+}
+
 /* A signal ends a waiting, but not one that begins after it: so they are short where signals count. */
 static int patience_ms(const struct ff_engine *engine, uint64_t left_us)
 {
@@ -276,9 +284,9 @@ static int wait_for_welcome(struct request *req, struct error *err)
 
 		if (time_us >= until_us)
 			return worker_executor_give_up(req->executor, err);
-		if (engine->interrupted_fn && engine->interrupted_fn(engine->interrupted_user))
-			return error_set(err, FF_ECANCELED, "", "Interrupted while the worker was starting.");
-		r = worker_executor_wait(req->executor, patience_ms(engine, until_us - time_us), &is_ready, err);
+		r = check_interrupt(engine, err);
+		if (!r)
+			r = worker_executor_wait(req->executor, patience_ms(engine, until_us - time_us), &is_ready, err);
 	}
 	return r;
 }
@@ -310,7 +318,9 @@ int request_start_worker(struct request *req)
 		return 0;
 	if (!req->engine->keeper && child_keeper_new(req->engine->loop, &req->engine->keeper))
 		return FF_ENOMEM;
-	r = start_workers(req, &err);
+	r = check_interrupt(req->engine, &err);
+	if (!r)
+		r = start_workers(req, &err);
 	if (!r)
 		r = wait_for_welcome(req, &err);
 	if (!r)

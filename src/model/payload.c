@@ -78,7 +78,7 @@ static int malformed(const struct input_form *f, const struct json_error *e, str
 /* The end of the first line that is not blank, when another one follows; SIZE_MAX when none does (yet). */
 static size_t first_of_lines(struct str text)
 {
-	size_t from = 0, end = 0;
+	size_t from = str_starts_with(text, STR("\xEF\xBB\xBF")) ? 3 : 0, end = 0; /* a byte order mark makes no line */
 	bool blank = true;
 	while (blank) {
 		end = str_find(text, STR("\n"), from);

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -30,6 +31,18 @@ def ask(worker, *queries, flags=(), sessions=None, env=None):
     lists = sessions or [[q] for q in queries]
     sets = [dataset(*[batch(q, "q%d" % i) for i, q in enumerate(qs)], session_id="s%d" % s) for s, qs in enumerate(lists)]
     return fairforge("run", "--dataset", "-", "--worker", worker, *flags, stdin=sets, env=env)
+
+
+def running(words):
+    """The processes with this command line."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes() == b"".join(w.encode() + b"\0" for w in words):
+                found.append(int(path.parent.name))
+        except OSError:  # it has ended meanwhile
+            pass
+    return found
 
 
 def is_gone(pid, seconds=10):
@@ -120,6 +133,12 @@ def test_hung_turn_times_out_and_the_run_goes_on(mode, capabilities, tmp_path):
     if mode == "hang_until_cancelled":
         assert "cancelled" in lines and len([x for x in lines if x.isdigit()]) == 1, "the worker was replaced although it cancelled: %s" % lines
     assert all(is_gone(int(x)) for x in lines if x.isdigit())
+
+
+def test_first_turn_times_out_long_before_the_run():
+    flags = ["--timeout", "1", "--deadline", "%d" % (LIMIT_S // 2), "--json", "--concurrency", "1"]
+    result = ask(bad("hang"), sessions=[["bad", "2"]], flags=flags)
+    assert [e["outcome"] for e in map(json.loads, result.err.splitlines()) if e["event"] == "turn"] == ["timeout", "ok"], result
 
 
 def test_other_turns_of_a_hung_worker_finish():
@@ -243,6 +262,29 @@ def test_interrupt_before_the_welcome_leaves_nothing(tmp_path, verb, number):
     _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 128 + number, err
     assert is_gone(pid) and out.read_text() == "old" and sorted(p.name for p in tmp_path.iterdir()) == ["out.json", "pids"]
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_interrupt_while_workers_start_leaves_none(tmp_path, verb):
+    """The signal comes when the first of many processes is there, and finds the others as they start."""
+    request = tmp_path / "in.json"
+    request.write_text(json.dumps([dataset(batch("1"))]))
+    for attempt in range(4):
+        worker = ["sleep", "7777.%d%02d" % (os.getpid(), attempt)]
+        process = start(verb, "--dataset", str(request), "--worker", " ".join(worker), "--workers", "32")
+        until = time.monotonic() + LIMIT_S
+        while not running(worker) and time.monotonic() < until:
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT_S)
+        assert process.returncode == 128 + signal.SIGINT, err
+        until = time.monotonic() + LIMIT_S
+        while running(worker) and time.monotonic() < until:
+            time.sleep(0.01)
+        left = running(worker)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert not left, "%d workers are left behind" % len(left)
 
 
 def test_end_of_input_is_enough_when_fairforge_is_killed(tmp_path):

@@ -183,11 +183,16 @@ static void test_started_long_ago(void **state)
 
 /* ---- timeout of a turn ---- */
 
-static void test_turn_timeout(void **state)
+/* Two at a time. */
+static void six_turns_time_out(size_t datasets, size_t (*turns)(size_t), uint64_t deadline_ms)
 {
-	(void)state;
 	struct world w;
-	struct scenario sc = { .datasets = 6, .turns = one_turn, .reply = never, .concurrency = 2, .turn_timeout_ms = 1500 };
+	struct scenario sc = { .datasets = datasets,
+		               .turns = turns,
+		               .reply = never,
+		               .concurrency = 2,
+		               .turn_timeout_ms = 1500,
+		               .deadline_ms = deadline_ms };
 	begin(&w, &sc, 1);
 	uint64_t start = w.sim.now_us;
 	sim_run_to_end(&w.sim, &w.run, 1);
@@ -197,6 +202,16 @@ static void test_turn_timeout(void **state)
 	assert_string_equal(w.run.sink->failure, "Fake: the turn's timeout of 1.5 s passed before the answer was complete.");
 	assert_true(w.run.sink->longest_ms == 1500.0);
 	close_world(&w);
+}
+
+static void test_turn_timeout(void **state)
+{
+	(void)state;
+	six_turns_time_out(6, one_turn, 0);
+	six_turns_time_out(2, three_turns, 0);
+	/* the run's own, later time is nothing that a turn waits for */
+	six_turns_time_out(6, one_turn, 60000);
+	six_turns_time_out(2, three_turns, 60000);
 }
 
 static void test_turn_timeout_counts_all_attempts(void **state)

@@ -155,6 +155,7 @@ static void documents_are_told_apart(void **state)
 		{ SET("s") "\n", "in.jsonl", false, false, "0:s " },
 		{ " \n" SET("s") " \n\n", "in.json", false, false, "0:s " },
 		{ "\xEF\xBB\xBF" SET("s"), "in.json", false, false, "0:s " },
+		{ "\xEF\xBB\xBF\n" SET("s") "\n" SET("t") "\n", "in.json", false, false, "0:s 1:t " },
 		{ "[]", "in.json", false, false, "" },
 		{ "[" SET("s") ",\n" SET("t") "]", "in.json", false, false, "0:s 1:t " },
 		{ SET("s") "\n" SET("t"), "in.json", false, false, "0:s 1:t " },
